@@ -1,1 +1,152 @@
-//! placeholder
+//! Finds out which tier it runs on, measures what the place costs, and tells Prometheus.
+//!
+//! Data flows one way:
+//!
+//! - [`host`], [`machine`]: the host's files and its CPUID, all that detection looks at.
+//! - [`detect`]: from these to evidence, and from evidence to a verdict.
+//! - [`probe`]: what is measured; [`measure`] how samples are taken; [`runner`] runs probes on a pinned thread;
+//!   [`schedule`] says when, within [`budget`].
+//! - [`snapshot`]: the verdict and the latest round of each probe, the only shared state.
+//! - [`export`]: from a snapshot to the Prometheus exposition; [`record`] to JSON; `http` answers with it.
+//!
+//! [`sys`] has the only unsafe code, [`hostinfo`] is the only user of `sysinfo`, [`export`] of `prometheus`.
+
+pub mod budget;
+pub mod cgroup;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod detect;
+pub mod error;
+pub mod export;
+pub mod host;
+pub mod hostinfo;
+mod http;
+pub mod machine;
+pub mod measure;
+pub mod metrics_doc;
+pub mod probe;
+pub mod process;
+pub mod record;
+pub mod runner;
+pub mod schedule;
+pub mod snapshot;
+pub mod sys;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tierprobe_model::Detection;
+use tokio::net::TcpListener;
+
+use config::Config;
+use host::HostFs;
+use hostinfo::HostInfo;
+use machine::Machine;
+use runner::Runner;
+use schedule::{Stop, Timing};
+use snapshot::{Board, Place, Snapshot};
+
+/// Stack of the measuring thread: probes keep their samples on the heap.
+const MEASURING_STACK_BYTES: usize = 256 << 10;
+
+/// Finds out where the agent is.
+#[must_use]
+pub fn locate(machine: &Machine) -> Place {
+    let detection = detect::detect(machine);
+    Place { detection, host: HostInfo::read(&machine.fs), clock: sys::clock::cost() }
+}
+
+/// Opens the listening sockets.
+///
+/// # Errors
+///
+/// The address, and what the system said about it.
+pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.with_context(|| {
+            format!("--web.listen-address: cannot listen on {address}; is another agent running there?")
+        })?);
+    }
+    Ok(listeners)
+}
+
+/// Measures and answers on `listeners` until `shutdown`.
+///
+/// # Errors
+///
+/// If the measuring thread cannot be started.
+pub async fn run(
+    config: Config,
+    machine: Machine,
+    listeners: Vec<TcpListener>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let place = Arc::new(locate(&machine));
+    let board = Arc::new(Board::new(Snapshot::new(Arc::clone(&place), &config.probes)));
+    let stop = Arc::new(Stop::default());
+    let measuring = start_measuring(&config, &machine.fs, &place, &board, &stop)?;
+
+    let (close, closed) = tokio::sync::watch::channel(());
+    let answers = Arc::new(http::Answers { board, telemetry_path: config.telemetry_path });
+    let mut servers = Vec::new();
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, tier = %place.detection.tier, "listening");
+        }
+        let mut closed = closed.clone();
+        let end = async move {
+            let _sender_gone_is_the_end_too = closed.changed().await;
+        };
+        servers.push(tokio::spawn(http::serve(listener, Arc::clone(&answers), end)));
+    }
+    shutdown.await;
+    tracing::info!("shutting down");
+    drop(close);
+    for server in servers {
+        let _panics_are_aborts = server.await;
+    }
+    stop.stop();
+    let _panics_are_aborts = measuring.join();
+    Ok(())
+}
+
+fn start_measuring(
+    config: &Config,
+    fs: &HostFs,
+    place: &Place,
+    board: &Arc<Board>,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let timing = Timing {
+        slot: config.slot,
+        interval: config.interval,
+        budget: config.budget,
+        phase_seed: phase_seed(fs, &place.host),
+    };
+    let (fs, specs, detection) = (fs.clone(), config.probes.clone(), place.detection.clone());
+    let (board, stop) = (Arc::clone(board), Arc::clone(stop));
+    std::thread::Builder::new()
+        .name("measure".to_owned())
+        .stack_size(MEASURING_STACK_BYTES)
+        .spawn(move || schedule::run(runner(&specs, &fs, &detection), &specs, timing, &board, &stop))
+        .context("cannot start the measuring thread")
+}
+
+/// Probes that are ready to run where `detection` says.
+#[must_use]
+pub fn runner(specs: &[&'static probe::Spec], fs: &HostFs, detection: &Detection) -> Runner {
+    Runner::new(specs, &probe::Site { fs, tier: detection.tier, kernel: detection.kernel })
+}
+
+/// A number that differs from machine to machine: the FNV-1a hash of the machine's id or, without one, of its boot's
+/// and its name.
+fn phase_seed(fs: &HostFs, host: &HostInfo) -> u64 {
+    let id = fs.text("/etc/machine-id").unwrap_or_else(|_| format!("{}{}", host.boot_id, host.name));
+    id.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

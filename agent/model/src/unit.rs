@@ -60,7 +60,7 @@ impl Unit {
 /// Three significant digits, never fewer than those before the decimal point.
 fn three_digits(value: f64) -> String {
     let magnitude = value.abs();
-    let decimals = if magnitude >= 99.95 || magnitude < 1e-12 {
+    let decimals = if !(1e-12..99.95).contains(&magnitude) {
         0
     } else if magnitude >= 9.995 {
         1

@@ -1,0 +1,131 @@
+//! Where the agent's own control group keeps its files.
+//!
+//! `/proc/self/cgroup` gives the path within each hierarchy; hierarchies are mounted below `/sys/fs/cgroup`. In a
+//! container with a private cgroup namespace the path is `/` and the mount begins at the container's own group; with
+//! a shared one the path may lie outside of what is mounted, and the mount's own directory is the best there is.
+
+use crate::host::{HostFs, ReadError};
+
+/// Which hierarchy a controller is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// A hierarchy of its own.
+    V1,
+    /// The unified hierarchy.
+    V2,
+}
+
+/// The directory of the agent's group in one controller's hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Its path, as the host knows it.
+    pub directory: String,
+    /// Which names its files have.
+    pub version: Version,
+}
+
+impl Cgroup {
+    /// The agent's group for `controller` (`memory`, `cpu`); `None` where no hierarchy has it.
+    #[must_use]
+    pub fn of(fs: &HostFs, controller: &str) -> Option<Self> {
+        let text = fs.text("/proc/self/cgroup").ok()?;
+        let mut lines = text.lines().filter_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            rest.split_once(':')
+        });
+        let v1 = lines.clone().find(|(controllers, _)| controllers.split(',').any(|one| one == controller));
+        if let Some((controllers, path)) = v1 {
+            // The mount is named for the controllers as listed, and each of them is a link to it.
+            let mounts = [controllers, controller].map(|name| format!("/sys/fs/cgroup/{name}"));
+            return mounts.iter().find_map(|mount| Self::below(fs, mount, path, Version::V1));
+        }
+        let (_, path) = lines.find(|(controllers, _)| controllers.is_empty())?;
+        let cgroup = Self::below(fs, "/sys/fs/cgroup", path, Version::V2)?;
+        let controllers = fs.text(&format!("{}/cgroup.controllers", cgroup.directory)).ok()?;
+        controllers.split_ascii_whitespace().any(|one| one == controller).then_some(cgroup)
+    }
+
+    fn below(fs: &HostFs, mount: &str, path: &str, version: Version) -> Option<Self> {
+        [format!("{mount}{}", path.trim_end_matches('/')), mount.to_owned()]
+            .into_iter()
+            // `cgroup.procs` is in every group of both versions, and in nothing else.
+            .find(|directory| fs.exists(&format!("{directory}/cgroup.procs")).is_ok_and(|exists| exists))
+            .map(|directory| Self { directory, version })
+    }
+
+    /// A number in one of the group's files; `None` if the file is missing or says `max`.
+    ///
+    /// # Errors
+    ///
+    /// The file's path and what is wrong with it.
+    pub fn number(&self, fs: &HostFs, file: &str) -> Result<Option<u64>, String> {
+        let path = format!("{}/{file}", self.directory);
+        match fs.text(&path) {
+            Ok(text) if text.trim() == "max" => Ok(None),
+            Ok(text) => match text.trim().parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(format!(
+                    "{path}: {:?} is no number",
+                    text.trim().chars().take(40).collect::<String>()
+                )),
+            },
+            Err(ReadError::NotFound) => Ok(None),
+            Err(error) => Err(format!("{path}: {error}")),
+        }
+    }
+
+    /// The value behind `key` in a file of `key value` lines, such as `cpu.stat`.
+    #[must_use]
+    pub fn keyed(&self, fs: &HostFs, file: &str, key: &str) -> Option<u64> {
+        let text = fs.text(&format!("{}/{file}", self.directory)).ok()?;
+        text.lines()
+            .filter_map(|line| line.split_once(' '))
+            .find(|(name, _)| *name == key)?
+            .1
+            .trim()
+            .parse()
+            .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, HostFs) {
+        let tree = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = tree.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let fs = HostFs::fixture(tree.path());
+        (tree, fs)
+    }
+
+    #[test]
+    fn a_unified_hierarchy_without_the_controller_has_no_group_for_it() {
+        let (_tree, fs) = tree(&[
+            ("proc/self/cgroup", "0::/a.slice\n"),
+            ("sys/fs/cgroup/a.slice/cgroup.procs", ""),
+            ("sys/fs/cgroup/a.slice/cgroup.controllers", "cpu memory\n"),
+        ]);
+        let memory = Cgroup::of(&fs, "memory").unwrap();
+        assert_eq!((memory.directory.as_str(), memory.version), ("/sys/fs/cgroup/a.slice", Version::V2));
+        assert_eq!(Cgroup::of(&fs, "io"), None);
+    }
+
+    #[test]
+    fn a_path_outside_of_the_mount_falls_back_to_the_mount() {
+        let (_tree, fs) = tree(&[
+            ("proc/self/cgroup", "4:memory:/docker/3039\n0::/\n"),
+            ("sys/fs/cgroup/memory/cgroup.procs", ""),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "garbage"),
+        ]);
+        let memory = Cgroup::of(&fs, "memory").unwrap();
+        assert_eq!((memory.directory.as_str(), memory.version), ("/sys/fs/cgroup/memory", Version::V1));
+        let error = memory.number(&fs, "memory.limit_in_bytes").unwrap_err();
+        assert!(error.contains("/sys/fs/cgroup/memory/memory.limit_in_bytes"), "{error}");
+        assert_eq!(memory.number(&fs, "memory.usage_in_bytes"), Ok(None));
+    }
+}

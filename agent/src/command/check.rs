@@ -1,0 +1,57 @@
+//! `check`: what works here, and why the rest does not.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tierprobe_model::record::Outcome;
+
+use crate::cli::CheckArgs;
+use crate::probe::{PROBES, Spec};
+use crate::record::measure;
+use crate::snapshot::Snapshot;
+use crate::{detect, locate, runner};
+
+/// Runs every probe once. Fails if one of them does.
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let machine = args.paths.machine()?;
+    let place = Arc::new(locate(&machine));
+    let specs: Vec<&'static Spec> = PROBES.iter().collect();
+    let snapshot = Snapshot::new(Arc::clone(&place), &specs);
+    let recorder = std::thread::scope(|scope| {
+        let checking = scope.spawn(|| {
+            measure(runner(&specs, &machine.fs, &place.detection), snapshot, 1, Duration::ZERO, |_| {})
+        });
+        checking.join().map_err(|_| anyhow!("the measuring thread has died"))
+    })?;
+
+    let mut text = detect::text::render(&place.detection);
+    let clock = &place.clock;
+    let _infallible = writeln!(
+        text,
+        "Clock {}: {:.0} ns a read, {:.0} ns a tick\n",
+        place.host.clocksource,
+        clock.read_seconds * 1e9,
+        clock.tick_seconds * 1e9
+    );
+    let mut failed = false;
+    for state in &recorder.snapshot().probes {
+        let (outcome, reason) =
+            state.last.clone().unwrap_or_else(|| (Outcome::Failed, "did not run".to_owned()));
+        failed |= outcome == Outcome::Failed;
+        let detail = if outcome == Outcome::Ok {
+            format!(
+                "{} series, {:.2} ms of CPU",
+                state.durations.len() + state.gauges.len(),
+                state.cpu.as_secs_f64() * 1e3
+            )
+        } else {
+            reason
+        };
+        let _infallible = writeln!(text, "{:<11} {:<12} {detail}", state.spec.name, outcome.as_str());
+    }
+    super::print(text.as_bytes())?;
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,132 @@
+//! What detectors report: evidence, and what they could not read.
+
+use tierprobe_model::{Evidence, Unreadable};
+
+use super::claim::Claim;
+use crate::host::{HostFs, ReadError};
+
+/// Longest value that is kept of a file, in characters.
+const MAX_VALUE_CHARS: usize = 120;
+
+/// One observation; as [`Evidence`], but with a typed claim.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Finding {
+    pub detector: &'static str,
+    pub source: String,
+    pub value: String,
+    pub claim: Claim,
+    pub weight: f64,
+    pub supports: bool,
+}
+
+impl Finding {
+    pub(super) fn into_evidence(self) -> Evidence {
+        Evidence {
+            detector: self.detector.to_owned(),
+            source: self.source,
+            value: self.value,
+            claim: self.claim.to_string(),
+            weight: self.weight,
+            supports: self.supports,
+        }
+    }
+}
+
+/// Everything found so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    detector: &'static str,
+    pub evidence: Vec<Finding>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Findings {
+    /// Names the detector whose findings come next.
+    pub(super) const fn speaker(&mut self, detector: &'static str) {
+        self.detector = detector;
+    }
+
+    /// `value` at `source` speaks for `claim`. `weight` is the share of such places where the claim is true.
+    pub(super) fn support(&mut self, claim: Claim, weight: f64, source: &str, value: &str) {
+        self.add(claim, weight, source, value, true);
+    }
+
+    /// `value` at `source` speaks against `claim`.
+    pub(super) fn oppose(&mut self, claim: Claim, weight: f64, source: &str, value: &str) {
+        self.add(claim, weight, source, value, false);
+    }
+
+    fn add(&mut self, claim: Claim, weight: f64, source: &str, value: &str, supports: bool) {
+        let value = printable(value);
+        self.evidence.push(Finding {
+            detector: self.detector,
+            source: source.to_owned(),
+            value,
+            claim,
+            weight,
+            supports,
+        });
+    }
+
+    /// The text of a file; `None` if it is missing, or unreadable, which is noted with what it `would_tell`.
+    pub(super) fn text(&mut self, fs: &HostFs, path: &str, would_tell: &str) -> Option<String> {
+        self.readable(fs.text(path), path, would_tell)
+    }
+
+    /// As [`Findings::text`], in bytes.
+    pub(super) fn bytes(&mut self, fs: &HostFs, path: &str, would_tell: &str) -> Option<Vec<u8>> {
+        self.readable(fs.bytes(path), path, would_tell)
+    }
+
+    /// Whether a path exists; `false` where the kernel does not tell, which is noted.
+    pub(super) fn exists(&mut self, fs: &HostFs, path: &str, would_tell: &str) -> bool {
+        self.readable(fs.exists(path), path, would_tell).is_some_and(|exists| exists)
+    }
+
+    /// The value of a read, if there is one; a refusal is noted, a missing file is not.
+    pub(super) fn readable<T>(
+        &mut self,
+        read: Result<T, ReadError>,
+        path: &str,
+        would_tell: &str,
+    ) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(ReadError::NotFound) => None,
+            Err(error) => {
+                self.unreadable.push(Unreadable {
+                    source: path.to_owned(),
+                    reason: error.to_string(),
+                    would_tell: would_tell.to_owned(),
+                });
+                None
+            }
+        }
+    }
+}
+
+/// One short line that a terminal can show: control characters become blanks, the rest is cut off.
+fn printable(value: &str) -> String {
+    let mut line: String = value
+        .trim_matches(|c: char| c.is_whitespace() || c == '\0')
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_VALUE_CHARS + 1)
+        .collect();
+    if line.chars().count() > MAX_VALUE_CHARS {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_one_short_printable_line() {
+        assert_eq!(printable("docker\u{1b}[31m\n"), "docker [31m");
+        assert_eq!(printable(&"x".repeat(1_000)).chars().count(), MAX_VALUE_CHARS + 1);
+    }
+}

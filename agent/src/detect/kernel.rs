@@ -1,0 +1,95 @@
+//! What the kernel says of itself: version, release, command line.
+
+use super::claim::{Claim, VIRTUAL, container, hypervisor, machine, sandbox, vmm};
+use super::finding::Findings;
+use crate::machine::Machine;
+
+/// A text that stands in a file.
+struct Row {
+    file: &'static str,
+    text: &'static str,
+    claim: Claim,
+    weight: f64,
+}
+
+const ROWS: &[Row] = &[
+    // The build stamp that gVisor has shown unchanged since its first release.
+    Row {
+        file: "/proc/version",
+        text: "#1 SMP Sun Jan 10 15:06:54 PST 2016",
+        claim: sandbox("gvisor"),
+        weight: 0.97,
+    },
+    Row { file: "/proc/cmdline", text: "-gvisor quiet", claim: sandbox("gvisor"), weight: 0.95 },
+    // WSL 2 runs a kernel of Microsoft's own in a Hyper-V virtual machine.
+    Row {
+        file: "/proc/sys/kernel/osrelease",
+        text: "microsoft-standard-WSL2",
+        claim: vmm("wsl"),
+        weight: 0.95,
+    },
+    Row {
+        file: "/proc/sys/kernel/osrelease",
+        text: "microsoft-standard-WSL2",
+        claim: hypervisor("hyperv"),
+        weight: 0.9,
+    },
+    Row {
+        file: "/proc/cmdline",
+        text: "systemd.unit=kata-containers.target",
+        claim: container("kata"),
+        weight: 0.8,
+    },
+    Row { file: "/proc/cpuinfo", text: "User Mode Linux", claim: hypervisor("uml"), weight: 0.97 },
+];
+
+/// Words of the command line that Firecracker gives a kernel by default, beside `reboot=k panic=1`.
+const FIRECRACKER_WORDS: &[&str] = &["nomodule", "8250.nr_uarts=0", "i8042.noaux", "swiotlb=noforce"];
+
+/// Reads the kernel's descriptions of itself.
+#[derive(Debug)]
+pub(super) struct KernelStrings;
+
+impl super::Detector for KernelStrings {
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn detect(&self, machine: &Machine, findings: &mut Findings) {
+        for row in ROWS {
+            if let Some(text) = findings.text(&machine.fs, row.file, "which kernel this is")
+                && let Some(line) = text.lines().find(|line| line.contains(row.text))
+            {
+                findings.support(row.claim, row.weight, row.file, line);
+            }
+        }
+        if let Some(cmdline) = findings.text(&machine.fs, "/proc/cmdline", "how the kernel was started") {
+            firecracker(&cmdline, findings);
+        }
+        if let Some(cpuinfo) =
+            findings.text(&machine.fs, "/proc/cpuinfo", "whether the kernel sees a hypervisor")
+        {
+            hypervisor_flag(&cpuinfo, findings);
+        }
+    }
+}
+
+fn firecracker(cmdline: &str, findings: &mut Findings) {
+    let has = |word: &str| cmdline.split_ascii_whitespace().any(|part| part == word);
+    let words: Vec<&str> = FIRECRACKER_WORDS.iter().copied().filter(|word| has(word)).collect();
+    if has("reboot=k") && has("panic=1") && words.len() >= 2 {
+        let value = format!("reboot=k panic=1 {}", words.join(" "));
+        findings.support(vmm("firecracker"), 0.7, "/proc/cmdline", &value);
+    }
+}
+
+/// The kernel's own reading of CPUID's hypervisor bit, which reaches where CPUID cannot be executed.
+fn hypervisor_flag(cpuinfo: &str, findings: &mut Findings) {
+    let Some(flags) = cpuinfo.lines().find(|line| line.starts_with("flags")) else { return };
+    let source = "/proc/cpuinfo";
+    if flags.split_ascii_whitespace().any(|flag| flag == "hypervisor") {
+        findings.support(machine(VIRTUAL), 0.95, source, "flag `hypervisor`");
+    } else {
+        findings.oppose(machine(VIRTUAL), 0.9, source, "no flag `hypervisor`");
+    }
+}

@@ -1,0 +1,89 @@
+//! Marker files and environment variables that runtimes leave.
+//!
+//! Anyone can leave them: an image that was made from a container keeps `/.dockerenv`. They convince only where
+//! namespaces do not prove the contrary.
+
+use super::claim::{ANY, Claim, container, orchestrator};
+use super::finding::Findings;
+use crate::machine::Machine;
+
+/// Files that say by being there.
+const FILES: &[(&str, Claim, f64)] = &[
+    ("/.dockerenv", container("docker"), 0.8),
+    ("/.dockerinit", container("docker"), 0.7),
+    ("/run/.containerenv", container("podman"), 0.85),
+    ("/.singularity.d", container("apptainer"), 0.8),
+    ("/.apptainer.d", container("apptainer"), 0.85),
+    ("/.flatpak-info", container("flatpak"), 0.85),
+    ("/dev/lxd/sock", container("lxd"), 0.85),
+    ("/dev/incus/sock", container("lxd"), 0.85),
+    ("/run/kata-containers/sandbox", container("kata"), 0.8),
+];
+
+/// Files and environments that hold the runtime's own word for itself, `container=…`.
+const WORDS: &[(&str, Claim, f64)] = &[
+    ("docker", container("docker"), 0.85),
+    ("podman", container("podman"), 0.9),
+    ("crio", container("crio"), 0.9),
+    ("cri-o", container("crio"), 0.9),
+    ("lxc", container("lxc"), 0.9),
+    ("lxc-libvirt", container("lxc"), 0.9),
+    ("lxd", container("lxd"), 0.9),
+    ("systemd-nspawn", container("nspawn"), 0.9),
+    ("flatpak", container("flatpak"), 0.9),
+    ("bubblewrap", container("bubblewrap"), 0.9),
+    ("kata", container("kata"), 0.9),
+    ("rkt", container("rkt"), 0.9),
+    ("oci", container(ANY), 0.8),
+];
+
+/// Looks for marker files and `container=` variables.
+#[derive(Debug)]
+pub(super) struct Markers;
+
+impl super::Detector for Markers {
+    fn name(&self) -> &'static str {
+        "marker"
+    }
+
+    fn detect(&self, machine: &Machine, findings: &mut Findings) {
+        let name = "the name of a container runtime";
+        for (path, claim, weight) in FILES {
+            if findings.exists(&machine.fs, path, name) {
+                findings.support(*claim, *weight, path, "exists");
+            }
+        }
+        for path in ["/run/host/container-manager", "/run/systemd/container"] {
+            if let Some(text) = findings.text(&machine.fs, path, name) {
+                word(path, text.trim(), findings);
+            }
+        }
+        for path in ["/proc/1/environ", "/proc/self/environ"] {
+            let Some(text) = findings.text(&machine.fs, path, name) else { continue };
+            for variable in text.split('\0') {
+                match variable.split_once('=') {
+                    Some(("container", value)) => word(path, value, findings),
+                    Some(("KUBERNETES_SERVICE_HOST", value)) => {
+                        findings.support(orchestrator("kubernetes"), 0.9, path, value);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if let Some(comm) = findings.text(&machine.fs, "/proc/1/comm", "the first process")
+            && comm.trim_end() == "bwrap"
+        {
+            findings.support(container("bubblewrap"), 0.95, "/proc/1/comm", "bwrap");
+        }
+    }
+}
+
+/// A runtime's word for itself.
+fn word(source: &str, word: &str, findings: &mut Findings) {
+    let value = format!("container={word}");
+    match WORDS.iter().find(|(known, ..)| *known == word) {
+        Some((_, claim, weight)) => findings.support(*claim, *weight, source, &value),
+        None if word.is_empty() => {}
+        None => findings.support(container(ANY), 0.7, source, &value),
+    }
+}

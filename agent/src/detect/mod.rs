@@ -1,0 +1,100 @@
+//! Detection: which tier is this, and why.
+//!
+//! Detectors turn kernel files and CPUID into evidence ([`finding`]); [`verdict`] turns evidence into a tier,
+//! purely. The order of the table is the order in which evidence is shown.
+
+mod acpi;
+mod cgroup;
+mod claim;
+mod cpuid;
+mod device_tree;
+mod dmi;
+mod finding;
+mod isolation;
+mod kernel;
+mod kubernetes;
+mod marker;
+mod mount;
+mod namespace;
+pub mod text;
+mod verdict;
+mod xen;
+
+use tierprobe_model::{Detection, SCHEMA};
+
+use crate::machine::Machine;
+use finding::Findings;
+
+/// A reader of one kind of evidence.
+trait Detector: Sync {
+    /// What it is called in the evidence it gives.
+    fn name(&self) -> &'static str;
+
+    /// Reads what it knows of and reports what it finds. Never fails: what cannot be read is reported too.
+    fn detect(&self, machine: &Machine, findings: &mut Findings);
+}
+
+/// All detectors.
+const DETECTORS: &[&dyn Detector] = &[
+    &namespace::Namespaces,
+    &cgroup::Cgroups,
+    &marker::Markers,
+    &mount::Mounts,
+    &kubernetes::Kubernetes,
+    &kernel::KernelStrings,
+    &cpuid::CpuidLeaves,
+    &dmi::Dmi,
+    &acpi::Acpi,
+    &device_tree::DeviceTree,
+    &xen::Xen,
+];
+
+/// Names of all detectors, in the order of their evidence.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    DETECTORS.iter().map(|detector| detector.name())
+}
+
+/// Finds out where this machine is.
+#[must_use]
+pub fn detect(machine: &Machine) -> Detection {
+    let mut findings = Findings::default();
+    for detector in DETECTORS {
+        findings.speaker(detector.name());
+        detector.detect(machine, &mut findings);
+    }
+    let verdict = verdict::decide(&findings.evidence);
+    let isolation = isolation::read(&machine.fs);
+    let roles = machine
+        .fs
+        .exists("/dev/kvm")
+        .is_ok_and(|exists| exists)
+        .then(|| "can_host_vms".to_owned())
+        .into_iter()
+        .collect();
+    let evidence = findings.evidence.into_iter().map(finding::Finding::into_evidence).collect();
+    Detection {
+        schema: SCHEMA,
+        tier: verdict.tier,
+        confidence: verdict.confidence,
+        kernel: verdict.kernel,
+        stack: verdict.stack,
+        evidence,
+        unreadable: findings.unreadable,
+        isolation,
+        roles,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_tree_is_unknown_and_says_nothing() {
+        let tree = tempfile::tempdir().unwrap();
+        let detection = detect(&Machine::fixture(tree.path(), None, None).unwrap());
+        assert_eq!(detection.tier, tierprobe_model::Tier::Unknown);
+        assert_eq!(detection.evidence, []);
+        assert_eq!(detection.stack, []);
+    }
+}

@@ -1,0 +1,98 @@
+//! Mounts: what the root is made of, and where files were bind-mounted from.
+//!
+//! `/proc/self/mountinfo` (proc(5)): root of the mount within its file system, mount point, and after ` - ` type
+//! and source. Runtimes bind-mount `/etc/hostname` and its like from directories of their own, which shows them
+//! even behind a private cgroup namespace.
+
+use super::claim::{ANY, Claim, container, orchestrator};
+use super::finding::Findings;
+use crate::machine::Machine;
+
+/// Directories that runtimes bind-mount from; the root of the mount contains them.
+const SOURCES: &[(&str, Claim, f64)] = &[
+    ("/docker/containers/", container("docker"), 0.95),
+    ("/containers/storage/overlay-containers/", container("podman"), 0.9),
+    ("/containers/overlay-containers/", container("podman"), 0.9),
+    ("/io.containerd.grpc.v1.cri/sandboxes/", container("containerd"), 0.95),
+    ("/containers/storage/overlay-containers/k8s", container("crio"), 0.9),
+    ("/kubelet/pods/", orchestrator("kubernetes"), 0.95),
+    ("/kata-containers/shared/containers/", container("kata"), 0.95),
+];
+
+/// File systems that overlay layers: what runtimes put below a container.
+const LAYERED: &[&str] = &["overlay", "aufs", "fuse.fuse-overlayfs"];
+
+/// Reads `/proc/self/mountinfo`.
+#[derive(Debug)]
+pub(super) struct Mounts;
+
+/// One line of mountinfo.
+struct Mount<'a> {
+    root: &'a str,
+    point: &'a str,
+    fstype: &'a str,
+    source: &'a str,
+}
+
+impl super::Detector for Mounts {
+    fn name(&self) -> &'static str {
+        "mount"
+    }
+
+    fn detect(&self, machine: &Machine, findings: &mut Findings) {
+        let file = "/proc/self/mountinfo";
+        let Some(text) = findings.text(&machine.fs, file, "what the root file system is") else { return };
+        let mounts: Vec<Mount<'_>> = text.lines().filter_map(parse_line).collect();
+
+        // The last mount on a point is the one that is seen.
+        if let Some(root) = mounts.iter().rev().find(|mount| mount.point == "/") {
+            let value = format!("/ is {} from {}{}", root.fstype, root.source, root.root);
+            if root.source == "kataShared" {
+                findings.support(container("kata"), 0.97, file, &value);
+            } else if root.root == "/newroot" && root.fstype == "tmpfs" {
+                findings.support(container("bubblewrap"), 0.9, file, &value);
+            } else if LAYERED.contains(&root.fstype) {
+                findings.support(container(ANY), 0.7, file, &value);
+            } else if root.source.starts_with("/dev/") && root.root == "/" {
+                findings.oppose(container(ANY), 0.5, file, &value);
+            } else if root.source.starts_with("/dev/") && root.root.contains("/machines/") {
+                findings.support(container("nspawn"), 0.6, file, &value);
+            }
+        }
+        for (part, claim, weight) in SOURCES {
+            let found = mounts.iter().find(|mount| mount.root.contains(part) && is_of_a_container(mount));
+            if let Some(mount) = found {
+                findings.support(*claim, *weight, file, &format!("{} is {}", mount.point, mount.root));
+            }
+        }
+        if let Some(mount) = mounts.iter().find(|mount| mount.source == "kataShared" && mount.point != "/") {
+            findings.support(container("kata"), 0.8, file, &format!("{} is kataShared", mount.point));
+        }
+    }
+}
+
+/// Files that a runtime gives a container. A host that runs containers has their directories mounted too, but
+/// never over its own `/etc`.
+fn is_of_a_container(mount: &Mount<'_>) -> bool {
+    mount.point.starts_with("/etc/") || mount.point.starts_with("/dev/") || mount.point.starts_with("/run/.")
+}
+
+fn parse_line(line: &str) -> Option<Mount<'_>> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut fields = before.split(' ').skip(3);
+    let (root, point) = (fields.next()?, fields.next()?);
+    let mut fields = after.split(' ');
+    Some(Mount { root, point, fstype: fields.next()?, source: fields.next()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_its_separator_is_no_mount() {
+        assert!(parse_line("27 1 254:0 / / rw,relatime - ext4 /dev/vda rw").is_some());
+        assert!(parse_line("27 1 254:0 / / rw,relatime").is_none());
+        assert!(parse_line("27 - ext4 /dev/vda rw").is_none());
+    }
+}

@@ -1,0 +1,180 @@
+//! Families about the agent itself. What probes measure is in the probes' own files.
+
+use tierprobe_model::{Family, Kind};
+
+const fn family(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Family {
+    Family { name, help, kind, labels }
+}
+
+pub(super) const BUILD: Family =
+    family("tierprobe_build_info", Kind::Info, &["version", "revision"], "Which agent this is; always 1.");
+/// The tier and the stack it follows from.
+pub const TIER: Family = family(
+    "tierprobe_tier_info",
+    Kind::Info,
+    &["tier", "hypervisor", "vmm", "container_runtime", "orchestrator", "cloud", "kernel"],
+    "Where the agent runs; layers that are not there are empty, always 1.",
+);
+pub(super) const CONFIDENCE: Family = family(
+    "tierprobe_tier_confidence_ratio",
+    Kind::Gauge,
+    &[],
+    "How sure the tier is, from the evidence for and against it.",
+);
+/// The kernel.
+pub const KERNEL: Family = family(
+    "tierprobe_kernel_info",
+    Kind::Info,
+    &["release", "boot_id", "clocksource"],
+    "The kernel that answers; agents with one boot_id share it, always 1.",
+);
+/// The processor.
+pub const HOST: Family = family(
+    "tierprobe_host_info",
+    Kind::Info,
+    &["cpu_model", "arch"],
+    "The processor, by its own name; always 1.",
+);
+/// What holds the agent in.
+pub const ISOLATION: Family = family(
+    "tierprobe_isolation_info",
+    Kind::Info,
+    &["seccomp", "no_new_privs"],
+    "What holds the agent in and changes what system calls cost; empty where the kernel does not tell, always 1.",
+);
+pub(super) const SECCOMP_FILTERS: Family = family(
+    "tierprobe_isolation_seccomp_filters",
+    Kind::Gauge,
+    &[],
+    "Seccomp filters that run at each system call of the agent.",
+);
+pub(super) const CLOCK_READ: Family = family(
+    "tierprobe_clock_read_seconds",
+    Kind::Gauge,
+    &[],
+    "Time of one clock read, the smallest of 64; it is in every sample and never subtracted.",
+);
+pub(super) const CLOCK_TICK: Family = family(
+    "tierprobe_clock_tick_seconds",
+    Kind::Gauge,
+    &[],
+    "The smallest step that the clock was seen to make.",
+);
+/// What a sample can show.
+pub const RESOLUTION: Family = family(
+    "tierprobe_probe_resolution_seconds",
+    Kind::Gauge,
+    &["probe"],
+    "Smallest difference that a sample of the probe can show: the clock's tick over the operations of a sample.",
+);
+pub(super) const SUPPORTED: Family = family(
+    "tierprobe_probe_supported",
+    Kind::Gauge,
+    &["probe"],
+    "Whether what the probe measures exists here, by its last run.",
+);
+pub(super) const UP: Family = family(
+    "tierprobe_probe_up",
+    Kind::Gauge,
+    &["probe"],
+    "Whether the last run of the probe measured; absent where it is not supported.",
+);
+pub(super) const RUNS: Family = family(
+    "tierprobe_probe_runs_total",
+    Kind::Counter,
+    &["probe", "outcome"],
+    "Runs of the probe by outcome.",
+);
+pub(super) const DISTURBED: Family = family(
+    "tierprobe_probe_disturbed_rounds_total",
+    Kind::Counter,
+    &["probe", "cause"],
+    "Rounds that something other than the tier had a part in, by cause; causes that have not occurred are absent.",
+);
+pub(super) const SKIPPED: Family = family(
+    "tierprobe_probe_skipped_rounds_total",
+    Kind::Counter,
+    &["probe", "reason"],
+    "Rounds left out because the CPU budget or the slot was used up; reasons that have not occurred are absent.",
+);
+pub(super) const CPU: Family = family(
+    "tierprobe_probe_cpu_seconds_total",
+    Kind::Counter,
+    &["probe"],
+    "CPU time that the probe has cost, by the clock of the measuring thread.",
+);
+pub(super) const LAST_ROUND: Family = family(
+    "tierprobe_probe_last_round_timestamp_seconds",
+    Kind::Gauge,
+    &["probe"],
+    "When the last round ended; scrapes between two rounds see the same one.",
+);
+pub(super) const LAST_DURATION: Family = family(
+    "tierprobe_probe_last_round_duration_seconds",
+    Kind::Gauge,
+    &["probe"],
+    "How long the last round took.",
+);
+pub(super) const LAST_DISTURBED: Family = family(
+    "tierprobe_probe_last_round_disturbed",
+    Kind::Gauge,
+    &["probe"],
+    "Whether something other than the tier had a part in the last round.",
+);
+pub(super) const PROCESS_CPU: Family = family(
+    "process_cpu_seconds_total",
+    Kind::Counter,
+    &[],
+    "Total user and system CPU time spent in seconds.",
+);
+pub(super) const PROCESS_RESIDENT: Family =
+    family("process_resident_memory_bytes", Kind::Gauge, &[], "Resident memory size in bytes.");
+pub(super) const PROCESS_VIRTUAL: Family =
+    family("process_virtual_memory_bytes", Kind::Gauge, &[], "Virtual memory size in bytes.");
+pub(super) const PROCESS_START: Family = family(
+    "process_start_time_seconds",
+    Kind::Gauge,
+    &[],
+    "Start time of the process since unix epoch in seconds.",
+);
+pub(super) const PROCESS_THREADS: Family =
+    family("process_threads", Kind::Gauge, &[], "Number of OS threads in the process.");
+pub(super) const PROCESS_OPEN_FILES: Family =
+    family("process_open_fds", Kind::Gauge, &[], "Number of open file descriptors.");
+pub(super) const PROCESS_MAX_FILES: Family =
+    family("process_max_fds", Kind::Gauge, &[], "Maximum number of open file descriptors.");
+
+/// All of them, in the order of METRICS.md.
+pub const ALL: &[&Family] = &[
+    &BUILD,
+    &TIER,
+    &CONFIDENCE,
+    &KERNEL,
+    &HOST,
+    &ISOLATION,
+    &SECCOMP_FILTERS,
+    &CLOCK_READ,
+    &CLOCK_TICK,
+    &RESOLUTION,
+    &SUPPORTED,
+    &UP,
+    &RUNS,
+    &DISTURBED,
+    &SKIPPED,
+    &CPU,
+    &LAST_ROUND,
+    &LAST_DURATION,
+    &LAST_DISTURBED,
+    &PROCESS_CPU,
+    &PROCESS_RESIDENT,
+    &PROCESS_VIRTUAL,
+    &PROCESS_START,
+    &PROCESS_THREADS,
+    &PROCESS_OPEN_FILES,
+    &PROCESS_MAX_FILES,
+];

@@ -1,0 +1,255 @@
+//! The host's files: the only opener of kernel files.
+//!
+//! Every path is written as the host knows it (`/proc/self/cgroup`, `/sys/class/dmi/id/sys_vendor`,
+//! `/.dockerenv`); [`HostFs`] maps it below the roots that the user gave. Under `--path.rootfs DIR` all three
+//! roots lie below `DIR` and symbolic links are resolved as if `DIR` were `/`, so that nothing falls through to
+//! the live host.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
+use nix::sys::stat::Mode;
+
+/// Largest file that is read. `mountinfo` of a busy container host is some hundred KiB.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Largest number of names that a directory listing gives.
+const MAX_DIR_ENTRIES: usize = 10_000;
+
+/// Largest record of the kernel's log that `/dev/kmsg` gives, and how many are read at most.
+const MAX_RECORD_BYTES: usize = 8 << 10;
+const MAX_RECORDS: usize = 50_000;
+
+/// Why a file of the host gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such file: often an answer in itself.
+    #[error("not found")]
+    NotFound,
+    /// The kernel refused.
+    #[error("{}", reason(*.0))]
+    Refused(Errno),
+    /// The file is larger than any kernel file has reason to be.
+    #[error("larger than {} MiB", MAX_FILE_BYTES >> 20)]
+    TooLarge,
+}
+
+/// The kernel's words for an error, in lower case as in `ls: permission denied`.
+fn reason(errno: Errno) -> String {
+    errno.desc().to_lowercase()
+}
+
+impl From<Errno> for ReadError {
+    fn from(errno: Errno) -> Self {
+        // ENOTDIR: a parent of the path is a file, so the path does not exist either.
+        if matches!(errno, Errno::ENOENT | Errno::ENOTDIR) { Self::NotFound } else { Self::Refused(errno) }
+    }
+}
+
+/// Where the host's files are.
+#[derive(Debug, Clone)]
+pub struct HostFs {
+    /// Root of everything that is neither proc nor sysfs.
+    root: PathBuf,
+    procfs: PathBuf,
+    sysfs: PathBuf,
+    /// Directory that no path may leave; `None` on the live host.
+    jail: Option<PathBuf>,
+}
+
+impl HostFs {
+    /// The host that the agent runs on, unless paths say otherwise.
+    ///
+    /// With `rootfs`, `procfs` and `sysfs` default to directories below it, and no symbolic link leads out of it.
+    #[must_use]
+    pub fn new(rootfs: Option<&Path>, procfs: Option<&Path>, sysfs: Option<&Path>) -> Self {
+        let root = rootfs.unwrap_or_else(|| Path::new("/"));
+        Self {
+            root: root.to_owned(),
+            procfs: procfs.map_or_else(|| root.join("proc"), Path::to_owned),
+            sysfs: sysfs.map_or_else(|| root.join("sys"), Path::to_owned),
+            jail: rootfs.map(Path::to_owned),
+        }
+    }
+
+    /// The live host.
+    #[must_use]
+    pub fn live() -> Self {
+        Self::new(None, None, None)
+    }
+
+    /// The tree below `root`, and nothing else.
+    #[must_use]
+    pub fn fixture(root: &Path) -> Self {
+        Self::new(Some(root), None, None)
+    }
+
+    /// Whether these are the files of the kernel that answers the agent's own system calls.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.jail.is_none()
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]: missing, refused, or larger than 4 MiB.
+    pub fn bytes(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        // O_NONBLOCK: a FIFO or device where a file should be must not hang the agent.
+        let file = File::from(self.open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
+        let mut bytes = Vec::new();
+        let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+        read.map_err(|error| ReadError::Refused(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)))?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE_BYTES) {
+            Ok(bytes)
+        } else {
+            Err(ReadError::TooLarge)
+        }
+    }
+
+    /// The whole file as text; bytes that are no UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostFs::bytes`].
+    pub fn text(&self, path: &str) -> Result<String, ReadError> {
+        let bytes = self.bytes(path)?;
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        })
+    }
+
+    /// Where a symbolic link points.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]: missing, refused, or not a link.
+    pub fn link(&self, path: &str) -> Result<String, ReadError> {
+        let at_link = self.open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?;
+        Ok(readlinkat(at_link.as_fd(), "")?.to_string_lossy().into_owned())
+    }
+
+    /// Whether the path exists.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Refused`] where the kernel does not tell.
+    pub fn exists(&self, path: &str) -> Result<bool, ReadError> {
+        match self.open(path, OFlag::O_PATH) {
+            Ok(_) => Ok(true),
+            Err(ReadError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The sorted names in a directory, at most ten thousand, without `.` and `..`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]: missing, refused, or not a directory.
+    pub fn names(&self, path: &str) -> Result<Vec<String>, ReadError> {
+        let directory = self.open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+        let mut names: Vec<String> = Dir::from_fd(directory)?
+            .into_iter()
+            .filter_map(Result::ok)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name != "." && name != "..")
+            .take(MAX_DIR_ENTRIES)
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The kernel's log as far as it still has it, one record a line.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]: no such device, or not allowed to read it.
+    pub fn kernel_log(&self) -> Result<String, ReadError> {
+        let device = self.open("/dev/kmsg", OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
+        let mut log = String::new();
+        let mut record = vec![0; MAX_RECORD_BYTES];
+        for _ in 0..MAX_RECORDS {
+            match nix::unistd::read(&device, &mut record) {
+                Ok(0) | Err(Errno::EAGAIN) => break,
+                Ok(length) => {
+                    log.push_str(&String::from_utf8_lossy(record.get(..length).unwrap_or_default()))
+                }
+                // A record was overwritten before it was read; the next read goes on behind it.
+                Err(Errno::EPIPE) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(log)
+    }
+
+    fn open(&self, path: &str, flags: OFlag) -> Result<OwnedFd, ReadError> {
+        let flags = flags | OFlag::O_CLOEXEC;
+        let real = self.real_path(path);
+        let Some((jail, below)) =
+            self.jail.as_ref().and_then(|jail| Some((jail, real.strip_prefix(jail).ok()?)))
+        else {
+            return Ok(open(&real, flags, Mode::empty())?);
+        };
+        let jail = open(jail, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        Ok(openat2(jail, below, how)?)
+    }
+
+    fn real_path(&self, path: &str) -> PathBuf {
+        let below =
+            |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let (base, rest) = match (below("/proc"), below("/sys")) {
+            (Some(rest), _) => (&self.procfs, rest),
+            (None, Some(rest)) => (&self.sysfs, rest),
+            (None, None) => (&self.root, path),
+        };
+        base.join(rest.trim_start_matches('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fixture_never_falls_through_to_the_live_host() {
+        let fixture = tempfile::tempdir().unwrap();
+        let host = HostFs::fixture(fixture.path());
+        assert_eq!(host.text("/proc/self/cgroup"), Err(ReadError::NotFound));
+
+        std::fs::create_dir_all(fixture.path().join("proc")).unwrap();
+        std::os::unix::fs::symlink("/proc/version", fixture.path().join("proc/leak")).unwrap();
+        std::os::unix::fs::symlink("../../../../proc/version", fixture.path().join("proc/climb")).unwrap();
+        assert_eq!(host.text("/proc/leak"), Err(ReadError::NotFound));
+        assert_eq!(host.text("/proc/climb"), Err(ReadError::NotFound));
+    }
+
+    #[test]
+    fn links_are_read_without_being_followed() {
+        let fixture = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(fixture.path().join("proc/self/ns")).unwrap();
+        std::os::unix::fs::symlink("pid:[4026531836]", fixture.path().join("proc/self/ns/pid")).unwrap();
+        let host = HostFs::fixture(fixture.path());
+        assert_eq!(host.link("/proc/self/ns/pid").as_deref(), Ok("pid:[4026531836]"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_without_hanging() {
+        let fixture = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(fixture.path().join("proc/version")).unwrap();
+        std::fs::write(fixture.path().join("huge"), vec![b'x'; 5 << 20]).unwrap();
+        nix::unistd::mkfifo(&fixture.path().join("fifo"), Mode::S_IRUSR).unwrap();
+        let host = HostFs::fixture(fixture.path());
+        assert_eq!(host.text("/proc/version"), Err(ReadError::Refused(Errno::EISDIR)));
+        assert_eq!(host.text("/huge"), Err(ReadError::TooLarge));
+        assert_eq!(host.text("/fifo").as_deref(), Ok(""));
+    }
+}

@@ -1,0 +1,102 @@
+//! # What is measured
+//!
+//! How long it took until the kernel ran its first program (`kernel`), until the container's first process began
+//! (`container`, in a container), and until the agent began (`agent`), each since the kernel started. The method is a
+//! label: `kmsg` reads the kernel's own line "Run /sbin/init as init process", `starttime` field 22 of
+//! `/proc/PID/stat`, in ticks of 10 ms.
+//!
+//! # What distorts it
+//!
+//! Firmware and boot loader come before the kernel's clock starts and are not seen here. The kernel's log may have
+//! lost its beginning; then `starttime` answers, on a clock that may differ by some tenths of a second early in boot.
+//! In a container `agent` and `container` count from the host's boot.
+//!
+//! # Cost
+//!
+//! Two small files and the kernel's log, once.
+
+use procfs::FromRead;
+use procfs::process::Stat;
+use tierprobe_model::{Family, Kernel, Kind};
+
+use super::{Placement, Probe, ProbeError, Round, Spec};
+use crate::host::HostFs;
+
+const PHASE: Family = Family {
+    name: "tierprobe_boot_duration_seconds",
+    help: "Time from the start of the kernel to the end of a phase of the boot, by the method that gave it.",
+    kind: Kind::Gauge,
+    labels: &["phase", "method"],
+};
+
+/// Boot time.
+pub(super) const SPEC: Spec = Spec {
+    name: "boot",
+    measures: "time from the kernel's start to its first program, to the container's first process, to the agent",
+    interval: None,
+    operations: None,
+    families: &[&PHASE],
+    prepare: |site| Ok(Box::new(Boot { fs: site.fs.clone(), kernel: site.kernel })),
+};
+
+struct Boot {
+    fs: HostFs,
+    kernel: Kernel,
+}
+
+impl Probe for Boot {
+    fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
+        let mut round = Round::default();
+        if self.kernel == Kernel::Own
+            && let Some(seconds) = self.fs.kernel_log().ok().and_then(|log| first_program(&log))
+        {
+            round.gauge(&PHASE, &["kernel", "kmsg"], seconds);
+        }
+        let first = match self.kernel {
+            Kernel::Own => "kernel",
+            Kernel::Shared | Kernel::Emulated => "container",
+            Kernel::Unknown => "first_process",
+        };
+        round.gauge(&PHASE, &[first, "starttime"], start_time(&self.fs, "/proc/1/stat")?);
+        // Under another root /proc/self is whoever the files belong to.
+        if self.fs.is_live() {
+            round.gauge(&PHASE, &["agent", "starttime"], start_time(&self.fs, "/proc/self/stat")?);
+        }
+        Ok(round)
+    }
+}
+
+/// Seconds from the kernel's start to a process's.
+fn start_time(fs: &HostFs, path: &str) -> Result<f64, ProbeError> {
+    let bytes = fs.bytes(path).map_err(|error| ProbeError::failed(path, error))?;
+    let stat = Stat::from_read(bytes.as_slice()).map_err(|error| ProbeError::failed(path, error))?;
+    let ticks = u32::try_from(stat.starttime).map_err(|error| ProbeError::failed(path, error))?;
+    Ok(f64::from(ticks) / f64::from(crate::sys::clock::ticks_per_second()))
+}
+
+/// The time stamp of the kernel's line about its first program, in seconds.
+///
+/// A record of `/dev/kmsg` is `priority,sequence,microseconds,flags;text` (Documentation/ABI/testing/dev-kmsg).
+fn first_program(log: &str) -> Option<f64> {
+    let record = log.lines().find(|record| {
+        record
+            .split_once(';')
+            .is_some_and(|(_, text)| text.starts_with("Run ") && text.ends_with(" as init process"))
+    })?;
+    let micros: u32 = record.split(',').nth(2)?.parse().ok()?;
+    Some(f64::from(micros) / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_program_is_stamped_in_microseconds() {
+        let log =
+            "6,339,448800,-;Freeing unused kernel image memory\n6,340,448812,-;Run /init as init process\n";
+        assert_eq!(first_program(log), Some(0.448_812));
+        assert_eq!(first_program("6,340,nonsense,-;Run /init as init process\n"), None);
+        assert_eq!(first_program(""), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! Runs probes on the calling thread: pins it, watches what disturbs it, counts what it costs.
+
+use std::time::Duration;
+
+use tierprobe_model::Cause;
+
+use crate::cgroup::Cgroup;
+use crate::host::HostFs;
+use crate::measure::Watch;
+use crate::probe::{Placement, Probe, ProbeError, Round, Site, Spec};
+use crate::sys::clock;
+use crate::sys::thread::{self, Cpu};
+
+/// What one run of one probe gave.
+#[derive(Debug)]
+pub struct Report {
+    /// The probe, by its place among those of the [`Runner`].
+    pub probe: usize,
+    /// The round, or why there is none.
+    pub result: Result<Round, ProbeError>,
+    /// What disturbed it.
+    pub causes: Vec<Cause>,
+    /// CPU time that it cost.
+    pub cpu: Duration,
+    /// Time that it took.
+    pub elapsed: Duration,
+    /// When it ended, in seconds since the epoch.
+    pub timestamp: f64,
+}
+
+/// A probe that is ready to run, or why it is not.
+type Ready = Result<Box<dyn Probe>, ProbeError>;
+
+/// Probes that are ready to run, and the CPUs that they take turns on.
+pub struct Runner {
+    probes: Vec<Ready>,
+    fs: HostFs,
+    quota: Option<Cgroup>,
+    turns: usize,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner")
+            .field("probes", &self.probes.len())
+            .field("turns", &self.turns)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Runner {
+    /// Prepares probes. One that cannot be prepared stays, and says why each time it is asked to run.
+    #[must_use]
+    pub fn new(specs: &[&'static Spec], site: &Site<'_>) -> Self {
+        let probes = specs.iter().map(|spec| (spec.prepare)(site)).collect();
+        Self { probes, fs: site.fs.clone(), quota: Cgroup::of(site.fs, "cpu"), turns: 0 }
+    }
+
+    /// Runs the probes of `due`, one after another, while `go_on` says so before each. The thread is pinned to the
+    /// next of its CPUs.
+    pub fn turn(&mut self, due: &[usize], mut go_on: impl FnMut() -> bool) -> Vec<Report> {
+        let placement = self.next_placement();
+        let before = Neighbours::read(&self.fs, self.quota.as_ref(), placement.cpu);
+        let mut reports: Vec<Report> = Vec::with_capacity(due.len());
+        for probe in due {
+            if !go_on() {
+                break;
+            }
+            reports.extend(self.run(*probe, placement));
+        }
+        // These counters move in steps of 10 ms, longer than most rounds: a step anywhere in the turn
+        // disturbs all of its rounds.
+        let after = Neighbours::read(&self.fs, self.quota.as_ref(), placement.cpu);
+        for report in &mut reports {
+            report.causes.extend(before.causes(&after));
+        }
+        reports
+    }
+
+    /// The smallest timer slack, so that no wake-up is put off, and the next CPU in turn.
+    fn next_placement(&mut self) -> Placement {
+        self.turns = self.turns.wrapping_add(1);
+        let _stays_at_fifty_micros = thread::set_smallest_timer_slack();
+        let cpus = thread::allowed_cpus().unwrap_or_default();
+        let at = |index: usize| cpus.get(index % cpus.len().max(1)).copied();
+        let current = || thread::current_cpu().unwrap_or(0);
+        let cpu = at(self.turns).unwrap_or_else(current);
+        let other = at(self.turns + 1).filter(|other| *other != cpu);
+        // If this fails the rounds are marked as migrated when the thread moves.
+        let _moves = thread::pin(&[cpu]);
+        Placement { cpu, other }
+    }
+
+    fn run(&mut self, probe: usize, placement: Placement) -> Option<Report> {
+        let ready = self.probes.get_mut(probe)?;
+        let (started, cpu) = (clock::monotonic_nanos(), clock::thread_cpu());
+        let watch = Watch::start(waited(&self.fs));
+        let result = match ready {
+            Ok(ready) => ready.measure(placement),
+            Err(error) => Err(error.clone()),
+        };
+        let causes = watch.causes(placement.cpu, waited(&self.fs));
+        Some(Report {
+            probe,
+            result,
+            causes,
+            cpu: clock::thread_cpu().saturating_sub(cpu),
+            elapsed: Duration::from_nanos(clock::monotonic_nanos().saturating_sub(started)),
+            timestamp: clock::realtime_seconds(),
+        })
+    }
+}
+
+/// How long the calling thread has waited for a CPU while it could have run: the second number of
+/// `/proc/thread-self/schedstat` (Documentation/scheduler/sched-stats.rst). `None` on kernels without it.
+fn waited(fs: &HostFs) -> Option<Duration> {
+    if !fs.is_live() {
+        return None;
+    }
+    let text = fs.text("/proc/thread-self/schedstat").ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+}
+
+/// What others did to this CPU and this control group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Neighbours {
+    /// Ticks of the CPU that the hypervisor gave to others.
+    steal: Option<u64>,
+    /// How often the control group's quota was used up.
+    throttled: Option<u64>,
+}
+
+impl Neighbours {
+    fn read(fs: &HostFs, quota: Option<&Cgroup>, cpu: Cpu) -> Self {
+        // Under another root the files are not about this thread.
+        if !fs.is_live() {
+            return Self::default();
+        }
+        Self {
+            steal: fs.text("/proc/stat").ok().and_then(|stat| steal(&stat, cpu)),
+            throttled: quota.and_then(|cgroup| cgroup.keyed(fs, "cpu.stat", "nr_throttled")),
+        }
+    }
+
+    fn causes(&self, after: &Self) -> impl Iterator<Item = Cause> {
+        let rose = |before: Option<u64>, after: Option<u64>| before.is_some() && after > before;
+        let steal = rose(self.steal, after.steal).then_some(Cause::Steal);
+        let throttled = rose(self.throttled, after.throttled).then_some(Cause::Throttled);
+        [steal, throttled].into_iter().flatten()
+    }
+}
+
+/// Field 8 of the CPU's line in `/proc/stat` (proc(5)).
+fn steal(stat: &str, cpu: Cpu) -> Option<u64> {
+    let name = format!("cpu{cpu}");
+    let line = stat.lines().find(|line| line.split(' ').next() == Some(&name))?;
+    line.split_ascii_whitespace().nth(8)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steal_is_the_eighth_number_of_the_cpus_own_line() {
+        let stat = "cpu  1 2 3 4 5 6 7 80 9 10\ncpu1 1 2 3 4 5 6 7 41 9 10\ncpu10 1 2 3 4 5 6 7 42 9 10\n";
+        assert_eq!(steal(stat, 1), Some(41));
+        assert_eq!(steal(stat, 10), Some(42));
+        assert_eq!(steal(stat, 2), None);
+        assert_eq!(steal("cpu2 garbage", 2), None);
+    }
+
+    #[test]
+    fn only_what_rose_is_a_cause() {
+        let before = Neighbours { steal: Some(1), throttled: None };
+        let after = Neighbours { steal: Some(2), throttled: Some(5) };
+        assert_eq!(before.causes(&after).collect::<Vec<_>>(), [Cause::Steal]);
+        assert_eq!(before.causes(&before).count(), 0);
+    }
+}

@@ -1,0 +1,262 @@
+//! When which probe runs: one measuring thread, intervals, slots, the budget.
+//!
+//! Rounds are due on a grid of the wall clock, so that agents that share a machine can take turns and a fleet does not
+//! beat in step: by slot where the user gave one, else shifted by a phase that follows from the machine's id.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use tierprobe_model::record::Outcome;
+
+use crate::budget::Budget;
+use crate::probe::Spec;
+use crate::runner::{Report, Runner};
+use crate::snapshot::{Board, Skip, Snapshot};
+use crate::sys::clock;
+
+/// Longest sleep: after it the wall clock is looked at again, in case it was set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// How often a probe that runs once is tried again after it failed.
+const RETRY: Duration = Duration::from_secs(15);
+
+/// A share of each interval that one of several agents on a machine measures in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Which one, from 1.
+    number: u32,
+    /// Of how many.
+    of: u32,
+}
+
+impl std::str::FromStr for Slot {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts =
+            text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((number, of)) if 1 <= number && number <= of && of <= 1000 => Ok(Self { number, of }),
+            _ => Err(format!("{text:?} is no slot; write K/N with 1 <= K <= N <= 1000, for example 2/3")),
+        }
+    }
+}
+
+/// How probes are scheduled.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// The slot, if agents take turns.
+    pub slot: Option<Slot>,
+    /// Takes the place of every probe's own interval.
+    pub interval: Option<Duration>,
+    /// Share of one CPU that measuring may cost on average.
+    pub budget: f64,
+    /// A number that differs from machine to machine; decides the phase where there is no slot.
+    pub phase_seed: u64,
+}
+
+impl Timing {
+    fn interval(&self, spec: &Spec) -> Option<Duration> {
+        spec.interval.map(|own| self.interval.unwrap_or(own))
+    }
+
+    /// The first instant after `after` at which a probe with this interval is due, and until when it may start. In
+    /// nanoseconds since the epoch.
+    fn next(&self, interval: Duration, after: u64) -> (u64, u64) {
+        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let (offset, length) = match self.slot {
+            Some(slot) => {
+                let length = interval / u64::from(slot.of);
+                (length * u64::from(slot.number - 1), length)
+            }
+            None => (self.phase_seed % interval, interval),
+        };
+        let mut start = after - after % interval + offset;
+        if start <= after {
+            start = start.saturating_add(interval);
+        }
+        (start, start.saturating_add(length))
+    }
+}
+
+/// Tells the measuring thread to end.
+#[derive(Debug, Default)]
+pub struct Stop {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Ends the measuring thread after the round that it is in.
+    pub fn stop(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Sleeps for `duration`, or until stopped. Whether to go on.
+    fn sleep(&self, duration: Duration) -> bool {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stopped, _) = self
+            .changed
+            .wait_timeout_while(stopped, duration, |stopped| !*stopped)
+            .unwrap_or_else(PoisonError::into_inner);
+        !*stopped
+    }
+}
+
+/// When a probe runs next.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// From when on, in nanoseconds since the epoch; `None`: never again.
+    start: Option<u64>,
+    /// Until when it may begin.
+    end: u64,
+}
+
+/// Measures until `stop`. Runs on a thread of its own.
+pub fn run(mut runner: Runner, specs: &[&'static Spec], timing: Timing, board: &Board, stop: &Arc<Stop>) {
+    let mut snapshot = (*board.latest()).clone();
+    let mut budget = Budget::new(timing.budget);
+    let mut due = first_due(specs, timing);
+    let mut last_look = clock::monotonic_nanos();
+    let mut turns: usize = 0;
+    while let Some(next) = due.iter().filter_map(|due| due.start).min() {
+        let now = clock::realtime_nanos();
+        if next > now {
+            // A wall clock that was set back would leave everything due far in the future.
+            let sleep = Duration::from_nanos(next - now);
+            if sleep > longest_interval(specs, timing) {
+                due = first_due(specs, timing);
+                continue;
+            }
+            if !stop.sleep(sleep.min(LONGEST_SLEEP)) {
+                return;
+            }
+            continue;
+        }
+        let look = clock::monotonic_nanos();
+        budget.earn(Duration::from_nanos(look - last_look));
+        last_look = look;
+
+        // Who is first changes from turn to turn, so that a tight budget does not always skip the same.
+        turns += 1;
+        let mut ready: Vec<usize> = (0..due.len())
+            .filter(|probe| due.get(*probe).is_some_and(|due| due.start <= Some(now) && due.start.is_some()))
+            .collect();
+        let first = turns % ready.len().max(1);
+        ready.rotate_left(first);
+        turn(&mut runner, &ready, &due, &mut budget, &mut snapshot);
+        let after = clock::realtime_nanos();
+        for probe in ready {
+            if let (Some(due), Some(spec)) = (due.get_mut(probe), specs.get(probe)) {
+                *due = next_due(spec, timing, after, &snapshot, probe);
+            }
+        }
+        board.publish(snapshot.clone());
+        if !stop.sleep(Duration::ZERO) {
+            return;
+        }
+    }
+    while stop.sleep(LONGEST_SLEEP) {}
+}
+
+/// Without a slot everything runs at once when the agent starts, so that the first scrape finds numbers soon.
+fn first_due(specs: &[&'static Spec], timing: Timing) -> Vec<Due> {
+    let now = clock::realtime_nanos();
+    specs
+        .iter()
+        .map(|spec| match timing.slot {
+            None => Due { start: Some(now), end: u64::MAX },
+            Some(_) => {
+                let (start, end) = timing.next(timing.interval(spec).unwrap_or(RETRY), now);
+                Due { start: Some(start), end }
+            }
+        })
+        .collect()
+}
+
+fn next_due(spec: &Spec, timing: Timing, now: u64, snapshot: &Snapshot, probe: usize) -> Due {
+    let outcome =
+        snapshot.probes.get(probe).and_then(|state| state.last.as_ref()).map(|(outcome, _)| *outcome);
+    let interval = match (timing.interval(spec), outcome) {
+        // What does not exist here will not come into being.
+        (_, Some(Outcome::Unsupported)) | (None, Some(Outcome::Ok)) => return Due { start: None, end: 0 },
+        (Some(interval), _) => interval,
+        (None, _) => timing.interval.unwrap_or(RETRY),
+    };
+    let (start, end) = timing.next(interval, now);
+    Due { start: Some(start), end }
+}
+
+fn longest_interval(specs: &[&'static Spec], timing: Timing) -> Duration {
+    specs.iter().filter_map(|spec| timing.interval(spec)).fold(RETRY, Duration::max) * 2
+}
+
+/// Runs what is due, one after another, as far as slot and budget reach.
+fn turn(runner: &mut Runner, ready: &[usize], due: &[Due], budget: &mut Budget, snapshot: &mut Snapshot) {
+    let mut reports: Vec<Report> = Vec::with_capacity(ready.len());
+    let in_time = |probe: usize| due.get(probe).is_some_and(|due| clock::realtime_nanos() < due.end);
+    let affordable = budget.is_open();
+    let mut started = 0;
+    if affordable {
+        let order = ready.iter();
+        let mut order = order.clone();
+        reports = runner.turn(ready, || {
+            let go_on = order.next().is_some_and(|probe| in_time(*probe));
+            started += usize::from(go_on);
+            go_on
+        });
+    }
+    let reason = if affordable { Skip::Slot } else { Skip::Budget };
+    for probe in ready.iter().skip(started) {
+        snapshot.skip(*probe, reason);
+    }
+    for report in reports {
+        budget.spend(report.cpu);
+        snapshot.apply(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn timing(slot: Option<&str>, phase_seed: u64) -> Timing {
+        Timing { slot: slot.map(|slot| slot.parse().unwrap()), interval: None, budget: 0.001, phase_seed }
+    }
+
+    #[test]
+    fn slots_share_an_interval_without_overlap() {
+        let interval = Duration::from_secs(15);
+        let at = 1_000_000_007 * SECOND;
+        let slots: Vec<(u64, u64)> =
+            ["1/3", "2/3", "3/3"].iter().map(|slot| timing(Some(slot), 9).next(interval, at)).collect();
+        for (start, end) in &slots {
+            assert!(*start > at && end - start == 5 * SECOND, "{slots:?}");
+        }
+        let mut sorted = slots.clone();
+        sorted.sort_unstable();
+        for pair in sorted.windows(2) {
+            assert!(pair[0].1 <= pair[1].0, "{sorted:?}");
+        }
+    }
+
+    #[test]
+    fn a_phase_shifts_the_grid() {
+        let (start, _) = timing(None, 4 * SECOND).next(Duration::from_secs(15), 150 * SECOND);
+        assert_eq!(start, 154 * SECOND);
+        let (start, _) = timing(None, 4 * SECOND).next(Duration::from_secs(15), 154 * SECOND);
+        assert_eq!(start, 169 * SECOND);
+    }
+
+    #[test]
+    fn a_slot_is_one_of_several() {
+        assert!("2/3".parse::<Slot>().is_ok());
+        for wrong in ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/2/3"] {
+            let error = wrong.parse::<Slot>().unwrap_err();
+            assert!(error.contains("K/N"), "{error}");
+        }
+    }
+}

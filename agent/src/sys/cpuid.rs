@@ -1,0 +1,55 @@
+//! CPUID, on x86.
+
+use crate::machine::Cpuid;
+
+/// What CPUID tells about a hypervisor; `None` on other architectures.
+#[cfg(not(target_arch = "x86_64"))]
+#[must_use]
+pub fn read() -> Option<Cpuid> {
+    None
+}
+
+/// What CPUID tells about a hypervisor; `None` on other architectures.
+///
+/// Leaves from 0x40000000 in steps of 0x100 up to 0x4000ff00, because a hypervisor that imitates another one puts
+/// its own signature behind the imitated one's. They mean something only if the hypervisor bit is set: hardware
+/// answers them with whatever the last basic leaf holds.
+#[cfg(target_arch = "x86_64")]
+#[must_use]
+pub fn read() -> Option<Cpuid> {
+    use crate::machine::Leaf;
+
+    const HYPERVISOR_BIT: u32 = 1 << 31;
+    const FIRST_SIGNATURE: u32 = 0x4000_0000;
+    const LAST_SIGNATURE: u32 = 0x4000_ff00;
+
+    let hypervisor_bit = leaf(1).ecx & HYPERVISOR_BIT != 0;
+    let mut leaves = std::collections::BTreeMap::new();
+    if hypervisor_bit {
+        for number in (FIRST_SIGNATURE..=LAST_SIGNATURE).step_by(0x100) {
+            let registers = leaf(number);
+            let bytes = [registers.ebx, registers.ecx, registers.edx].map(u32::to_le_bytes).concat();
+            let text = bytes.trim_ascii_end().split(|byte| *byte == 0).next().unwrap_or_default();
+            if !text.is_empty() && text.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+                leaves.insert(Leaf(number), String::from_utf8_lossy(text).trim_end().to_owned());
+            }
+        }
+    }
+    Some(Cpuid { hypervisor_bit, leaves })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn leaf(number: u32) -> std::arch::x86_64::CpuidResult {
+    std::arch::x86_64::__cpuid(number)
+}
+
+/// Executes CPUID leaf 0 once, for its cost alone.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub fn execute() {
+    std::hint::black_box(leaf(0));
+}
+
+/// Executes CPUID leaf 0 once, for its cost alone.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn execute() {}

@@ -1,0 +1,85 @@
+//! Anonymous memory to fault in.
+
+use std::ffi::c_void;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+
+use nix::errno::Errno;
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+/// Private anonymous memory in small pages, none of them present until touched.
+#[derive(Debug)]
+pub struct Pages {
+    start: NonNull<c_void>,
+    length: NonZeroUsize,
+    page: usize,
+}
+
+impl Pages {
+    /// Maps `count` pages.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said; `EINVAL` for no pages.
+    pub fn map(count: usize) -> Result<Self, Errno> {
+        let page = page_size();
+        let length = NonZeroUsize::new(count * page).ok_or(Errno::EINVAL)?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
+        let pages = Self { start, length, page };
+        // Without this a huge page may answer the first touch, and the other 511 cost nothing. Kernels
+        // without huge pages refuse the advice, and need none.
+        let _unneeded = pages.advise(MmapAdvise::MADV_NOHUGEPAGE);
+        Ok(pages)
+    }
+
+    /// How many pages there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.length.get() / self.page
+    }
+
+    /// Writes to page `index`; the kernel provides the page if it is not there.
+    #[inline]
+    pub fn touch(&self, index: usize) {
+        let offset = index * self.page;
+        if offset < self.length.get() {
+            // SAFETY: the offset lies within the mapping, as just checked.
+            let address = unsafe { self.start.cast::<u8>().add(offset) };
+            // SAFETY: the mapping is writable and nobody else has a reference into it.
+            unsafe { address.write_volatile(1) };
+        }
+    }
+
+    /// Gives all pages back; the next touch faults again.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said.
+    pub fn discard(&self) -> Result<(), Errno> {
+        self.advise(MmapAdvise::MADV_DONTNEED)
+    }
+
+    fn advise(&self, advice: MmapAdvise) -> Result<(), Errno> {
+        // SAFETY: the range is exactly this mapping, and no reference into it exists.
+        unsafe { madvise(self.start, self.length.get(), advice) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the range is exactly this mapping, and it is not used after.
+        let _fails_only_for_bad_ranges = unsafe { munmap(self.start, self.length.get()) };
+    }
+}
+
+/// Bytes in a page.
+#[must_use]
+pub fn page_size() -> usize {
+    nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .unwrap_or(4096)
+}

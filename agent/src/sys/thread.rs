@@ -1,0 +1,63 @@
+//! The measuring thread: where it runs, how exactly it wakes, what happened to it.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
+use nix::unistd::Pid;
+
+/// A CPU number, as the kernel counts them.
+pub type Cpu = usize;
+
+/// The CPUs that the process may run on: the affinity of its first thread, which is never pinned and which the kernel
+/// keeps within the cpuset.
+///
+/// # Errors
+///
+/// What the kernel said; also for more CPUs than `CpuSet` can hold.
+pub fn allowed_cpus() -> Result<Vec<Cpu>, Errno> {
+    let set = sched_getaffinity(Pid::this())?;
+    Ok((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
+}
+
+/// Lets the calling thread run on these CPUs only.
+///
+/// # Errors
+///
+/// What the kernel said, such as `EINVAL` when the cpuset has none of them any more.
+pub fn pin(cpus: &[Cpu]) -> Result<(), Errno> {
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        set.set(*cpu)?;
+    }
+    sched_setaffinity(Pid::from_raw(0), &set)
+}
+
+/// The CPU that the calling thread is on.
+///
+/// # Errors
+///
+/// `ENOSYS` on kernels that do not tell.
+pub fn current_cpu() -> Result<Cpu, Errno> {
+    sched_getcpu()
+}
+
+/// Sets the timer slack of the calling thread to 1 ns.
+///
+/// With the default of 50 µs the kernel may put off each wake-up by as much, and every tier looks alike.
+///
+/// # Errors
+///
+/// What the kernel said.
+pub fn set_smallest_timer_slack() -> Result<(), Errno> {
+    nix::sys::prctl::set_timerslack(1)
+}
+
+/// Sleeps until `CLOCK_MONOTONIC` shows `deadline_nanos`.
+pub fn sleep_until(deadline_nanos: u64) {
+    let deadline = TimeSpec::from_duration(Duration::from_nanos(deadline_nanos));
+    let absolute = ClockNanosleepFlags::TIMER_ABSTIME;
+    while clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &deadline) == Err(Errno::EINTR) {}
+}
