@@ -33,7 +33,7 @@ type Ready = Result<Box<dyn Probe>, ProbeError>;
 
 /// Probes that are ready to run, and the CPUs that they take turns on.
 pub struct Runner {
-    probes: Vec<Ready>,
+    probes: Vec<(&'static Spec, Ready)>,
     fs: HostFs,
     quota: Option<Cgroup>,
     turns: usize,
@@ -52,7 +52,7 @@ impl Runner {
     /// Prepares probes. One that cannot be prepared stays, and says why each time it is asked to run.
     #[must_use]
     pub fn new(specs: &[&'static Spec], site: &Site<'_>) -> Self {
-        let probes = specs.iter().map(|spec| (spec.prepare)(site)).collect();
+        let probes = specs.iter().map(|spec| (*spec, (spec.prepare)(site))).collect();
         Self { probes, fs: site.fs.clone(), quota: Cgroup::of(site.fs, "cpu"), turns: 0 }
     }
 
@@ -92,14 +92,16 @@ impl Runner {
     }
 
     fn run(&mut self, probe: usize, placement: Placement) -> Option<Report> {
-        let ready = self.probes.get_mut(probe)?;
+        let (spec, ready) = self.probes.get_mut(probe)?;
+        // Leaving out rounds for what they measure would be choosing the outcome.
+        let waited = || if spec.measures_waiting { None } else { waited(&self.fs) };
         let (started, cpu) = (clock::monotonic_nanos(), clock::thread_cpu());
-        let watch = Watch::start(waited(&self.fs));
+        let watch = Watch::start(waited());
         let result = match ready {
             Ok(ready) => ready.measure(placement),
             Err(error) => Err(error.clone()),
         };
-        let causes = watch.causes(placement.cpu, waited(&self.fs));
+        let causes = watch.causes(placement.cpu, waited());
         Some(Report {
             probe,
             result,

@@ -38,9 +38,11 @@ const ROWS: &[Row] = &[
         file: "/proc/cmdline",
         text: "systemd.unit=kata-containers.target",
         claim: container("kata"),
-        weight: 0.8,
+        weight: 0.99,
     },
-    Row { file: "/proc/cpuinfo", text: "User Mode Linux", claim: hypervisor("uml"), weight: 0.97 },
+    // LinuxKit is made for virtual machines, Docker Desktop's above all.
+    Row { file: "/proc/sys/kernel/osrelease", text: "-linuxkit", claim: machine(VIRTUAL), weight: 0.95 },
+    Row { file: "/proc/cpuinfo", text: "User Mode Linux", claim: hypervisor("uml"), weight: 0.99 },
 ];
 
 /// Words of the command line that Firecracker gives a kernel by default, beside `reboot=k panic=1`.
@@ -65,12 +67,20 @@ impl super::Detector for KernelStrings {
         }
         if let Some(cmdline) = findings.text(&machine.fs, "/proc/cmdline", "how the kernel was started") {
             firecracker(&cmdline, findings);
+            user_mode_linux(&cmdline, findings);
         }
         if let Some(cpuinfo) =
             findings.text(&machine.fs, "/proc/cpuinfo", "whether the kernel sees a hypervisor")
         {
             hypervisor_flag(&cpuinfo, findings);
         }
+    }
+}
+
+/// Block devices of User Mode Linux have a name of their own.
+fn user_mode_linux(cmdline: &str, findings: &mut Findings) {
+    if let Some(word) = cmdline.split_ascii_whitespace().find(|word| word.starts_with("ubd")) {
+        findings.support(hypervisor("uml"), 0.985, "/proc/cmdline", word);
     }
 }
 
@@ -85,6 +95,10 @@ fn firecracker(cmdline: &str, findings: &mut Findings) {
 
 /// The kernel's own reading of CPUID's hypervisor bit, which reaches where CPUID cannot be executed.
 fn hypervisor_flag(cpuinfo: &str, findings: &mut Findings) {
+    // User Mode Linux shows the flags of the processor below, which say nothing about it.
+    if cpuinfo.contains("User Mode Linux") {
+        return;
+    }
     let Some(flags) = cpuinfo.lines().find(|line| line.starts_with("flags")) else { return };
     let source = "/proc/cpuinfo";
     if flags.split_ascii_whitespace().any(|flag| flag == "hypervisor") {

@@ -70,10 +70,14 @@ impl super::Detector for Markers {
                 }
             }
         }
+        // A WSL distribution has namespaces of its own in WSL's virtual machine, which nothing else uses.
+        if findings.exists(&machine.fs, "/run/WSL", "whether this is a WSL distribution") {
+            findings.oppose(container(ANY), 0.98, "/run/WSL", "a WSL distribution, not a container");
+        }
         if let Some(comm) = findings.text(&machine.fs, "/proc/1/comm", "the first process")
             && comm.trim_end() == "bwrap"
         {
-            findings.support(container("bubblewrap"), 0.95, "/proc/1/comm", "bwrap");
+            findings.support(container("bubblewrap"), 0.6, "/proc/1/comm", "bwrap");
         }
     }
 }
@@ -83,7 +87,8 @@ fn word(source: &str, word: &str, findings: &mut Findings) {
     let value = format!("container={word}");
     match WORDS.iter().find(|(known, ..)| *known == word) {
         Some((_, claim, weight)) => findings.support(*claim, *weight, source, &value),
-        None if word.is_empty() => {}
+        // WSL says so of itself, and is a virtual machine.
+        None if word.is_empty() || word == "wsl" => {}
         None => findings.support(container(ANY), 0.7, source, &value),
     }
 }

@@ -14,7 +14,6 @@ const SOURCES: &[(&str, Claim, f64)] = &[
     ("/containers/storage/overlay-containers/", container("podman"), 0.9),
     ("/containers/overlay-containers/", container("podman"), 0.9),
     ("/io.containerd.grpc.v1.cri/sandboxes/", container("containerd"), 0.95),
-    ("/containers/storage/overlay-containers/k8s", container("crio"), 0.9),
     ("/kubelet/pods/", orchestrator("kubernetes"), 0.95),
     ("/kata-containers/shared/containers/", container("kata"), 0.95),
 ];
@@ -48,9 +47,9 @@ impl super::Detector for Mounts {
         if let Some(root) = mounts.iter().rev().find(|mount| mount.point == "/") {
             let value = format!("/ is {} from {}{}", root.fstype, root.source, root.root);
             if root.source == "kataShared" {
-                findings.support(container("kata"), 0.97, file, &value);
+                findings.support(container("kata"), 0.99, file, &value);
             } else if root.root == "/newroot" && root.fstype == "tmpfs" {
-                findings.support(container("bubblewrap"), 0.9, file, &value);
+                findings.support(container("bubblewrap"), 0.6, file, &value);
             } else if LAYERED.contains(&root.fstype) {
                 findings.support(container(ANY), 0.7, file, &value);
             } else if root.source.starts_with("/dev/") && root.root == "/" {
@@ -59,10 +58,16 @@ impl super::Detector for Mounts {
                 findings.support(container("nspawn"), 0.6, file, &value);
             }
         }
+        if mounts.iter().any(|mount| mount.point == "/init" && mount.fstype == "rootfs") {
+            findings.oppose(container(ANY), 0.98, file, "/init is WSL's: a distribution, not a container");
+        }
+        let kubelet = mounts.iter().any(|mount| mount.root.contains("/kubelet/pods/"));
         for (part, claim, weight) in SOURCES {
             let found = mounts.iter().find(|mount| mount.root.contains(part) && is_of_a_container(mount));
             if let Some(mount) = found {
-                findings.support(*claim, *weight, file, &format!("{} is {}", mount.point, mount.root));
+                // CRI-O keeps its containers where Podman does, and only CRI-O works for the kubelet.
+                let claim = if kubelet && *claim == container("podman") { container("crio") } else { *claim };
+                findings.support(claim, *weight, file, &format!("{} is {}", mount.point, mount.root));
             }
         }
         if let Some(mount) = mounts.iter().find(|mount| mount.source == "kataShared" && mount.point != "/") {

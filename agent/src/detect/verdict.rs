@@ -23,7 +23,7 @@ const FULL_VM_PRIOR: f64 = 0.6;
 
 /// Hypervisors that only come with a full virtual machine monitor of their own.
 const FULL_HYPERVISORS: &[&str] =
-    &["vmware", "virtualbox", "hyperv", "xen", "parallels", "bhyve", "tcg", "openbsd_vmm", "apple_vz"];
+    &["vmware", "virtualbox", "hyperv", "xen", "parallels", "bhyve", "tcg", "openbsd_vmm", "apple_vz", "uml"];
 
 /// What the evidence amounts to.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,6 +173,8 @@ fn about_virtual(finding: &Finding) -> Option<bool> {
 fn about_minimal(finding: &Finding) -> Option<bool> {
     match finding.claim.subject {
         Subject::Machine if finding.claim.name == MINIMAL => Some(finding.supports),
+        // Kata starts a virtual machine for each pod, with whichever monitor.
+        Subject::Container if finding.claim.name == "kata" && finding.supports => Some(true),
         Subject::Vmm if finding.supports => Some(is_minimal_vmm(finding.claim.name)),
         Subject::Hypervisor if finding.supports && FULL_HYPERVISORS.contains(&finding.claim.name) => {
             Some(false)

@@ -35,6 +35,7 @@ pub(super) const SPEC: Spec = Spec {
     measures: "time from the kernel's start to its first program, to the container's first process, to the agent",
     interval: None,
     operations: None,
+    measures_waiting: false,
     families: &[&PHASE],
     prepare: |site| Ok(Box::new(Boot { fs: site.fs.clone(), kernel: site.kernel })),
 };

@@ -52,6 +52,7 @@ pub(super) const SPEC: Spec = Spec {
     measures: "where memory goes, in parts that add up; the control group's usage, peak and limit",
     interval: super::USUAL_INTERVAL,
     operations: None,
+    measures_waiting: false,
     families: &[&PART, &AVAILABLE, &CGROUP, &VIEW],
     prepare: |site| Ok(Box::new(Memory::prepare(site))),
 };

@@ -32,6 +32,8 @@ pub struct Spec {
     /// Operations that share one sample: the clock's tick divided by it is the smallest difference that a
     /// sample can show. `None` where the probe does not time anything.
     pub operations: Option<u32>,
+    /// Whether waiting for the CPU is part of what it measures; elsewhere it disturbs the round.
+    pub measures_waiting: bool,
     /// What it publishes.
     pub families: &'static [&'static Family],
     /// Makes the probe ready to run.

@@ -40,6 +40,7 @@ pub(super) const SPEC: Spec = Spec {
     measures: "page faults on anonymous memory: first touch, and again after MADV_DONTNEED",
     interval: super::USUAL_INTERVAL,
     operations: Some(PLAN.operations),
+    measures_waiting: false,
     families: &[&FAULT, &COLD],
     prepare: |_| Ok(Box::new(PageFault)),
 };

@@ -39,6 +39,7 @@ pub(super) const SPEC: Spec = Spec {
     measures: "the delay of a wake-up at an absolute time",
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
+    measures_waiting: true,
     families: &[&DELAY, &MISSED],
     prepare: |_| Ok(Box::new(Scheduler { seed: clock::realtime_nanos() })),
 };

@@ -53,6 +53,7 @@ pub(super) const SPEC: Spec = Spec {
     measures: "system calls: getppid, read, write, openat+close, clock_gettime; the vDSO clock as control",
     interval: super::USUAL_INTERVAL,
     operations: Some(OPEN_PLAN.operations),
+    measures_waiting: false,
     families: &[&CALL, &COLD, &VDSO],
     prepare: |_| Ok(Box::new(Syscall::prepare()?)),
 };

@@ -40,6 +40,7 @@ pub(super) const SPEC: Spec = Spec {
     measures: "the cpuid instruction, which leaves the guest under a hypervisor (x86)",
     interval: super::USUAL_INTERVAL,
     operations: Some(PLAN.operations),
+    measures_waiting: false,
     families: &[&EXIT, &COLD],
     prepare: |_| prepare(),
 };

@@ -59,6 +59,7 @@ pub(super) const SPEC: Spec = Spec {
     measures: "UDP and TCP round trip and TCP connect over loopback, on one CPU and across two",
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
+    measures_waiting: false,
     families: &[&ROUND_TRIP, &ROUND_TRIP_COLD, &CONNECT, &CONNECT_COLD],
     prepare: |_| Ok(Box::new(Network { echo: None })),
 };
