@@ -11,9 +11,9 @@ pub fn read() -> Option<Cpuid> {
 
 /// What CPUID tells about a hypervisor; `None` on other architectures.
 ///
-/// Leaves from 0x40000000 in steps of 0x100 up to 0x4000ff00, because a hypervisor that imitates another one puts
-/// its own signature behind the imitated one's. They mean something only if the hypervisor bit is set: hardware
-/// answers them with whatever the last basic leaf holds.
+/// Leaves from 0x40000000 in steps of 0x100, because a hypervisor that imitates another one puts its own signature
+/// behind the imitated one's; up to 0x40001000, because each costs a trip to the hypervisor. They mean something only
+/// if the hypervisor bit is set: hardware answers them with whatever the last basic leaf holds.
 #[cfg(target_arch = "x86_64")]
 #[must_use]
 pub fn read() -> Option<Cpuid> {
@@ -21,7 +21,7 @@ pub fn read() -> Option<Cpuid> {
 
     const HYPERVISOR_BIT: u32 = 1 << 31;
     const FIRST_SIGNATURE: u32 = 0x4000_0000;
-    const LAST_SIGNATURE: u32 = 0x4000_ff00;
+    const LAST_SIGNATURE: u32 = 0x4000_1000;
 
     let hypervisor_bit = leaf(1).ecx & HYPERVISOR_BIT != 0;
     let mut leaves = std::collections::BTreeMap::new();
