@@ -1,1 +1,26 @@
-//! placeholder
+//! Compares what tiers cost, from live agents or from their records, with honest statistics.
+//!
+//! Data flows one way, each part knows only those above it:
+//!
+//! - [`exposition`]: the Prometheus text format.
+//! - [`observation`]: what every source yields.
+//! - [`source`]: agents, records and saved scrapes into observations.
+//! - [`dataset`]: observations by instance and series; hosts and their values.
+//! - [`stats`]: intervals, tests and corrections; pure, closed forms.
+//! - [`compare`]: a baseline against each other group, row by row; [`verdict`] and [`warning`] are its words.
+//! - [`report`]: a comparison as table, Markdown or JSON.
+//! - [`lab`]: the same agent in every tier that this machine can run.
+//! - [`cli`]: the commands.
+
+pub mod cli;
+pub mod compare;
+pub mod dataset;
+pub mod error;
+pub mod exposition;
+pub mod lab;
+pub mod observation;
+pub mod report;
+pub mod source;
+pub mod stats;
+pub mod verdict;
+pub mod warning;

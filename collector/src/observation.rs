@@ -1,6 +1,6 @@
 //! What every source yields: instances, and observations of what things cost there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Label names and values.
 pub type Labels = BTreeMap<String, String>;
@@ -23,6 +23,9 @@ pub enum Statistic {
 }
 
 impl Statistic {
+    /// The numbers that a round of a duration has.
+    pub const OF_DURATIONS: [Self; 5] = [Self::Min, Self::P50, Self::P90, Self::P99, Self::Max];
+
     /// As reports and JSON write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +37,26 @@ impl Statistic {
             Self::Max => "max",
             Self::Value => "value",
         }
+    }
+
+    /// The statistic that a round summary publishes under this `quantile` label.
+    #[must_use]
+    pub fn of_quantile(label: &str) -> Option<Self> {
+        // Compared as text: the agent writes exactly these, and a float would invite tolerances.
+        match label {
+            "0" => Some(Self::Min),
+            "0.5" => Some(Self::P50),
+            "0.9" => Some(Self::P90),
+            "0.99" => Some(Self::P99),
+            "1" => Some(Self::Max),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Statistic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -47,6 +70,8 @@ pub struct Observation {
     /// Which number of the round.
     pub statistic: Statistic,
     /// When the round ended, in seconds since the epoch.
+    ///
+    /// It also tells rounds apart: a number that comes twice with the same timestamp counts once.
     pub timestamp: f64,
     /// The number, in the unit that the family's name ends with.
     pub value: f64,
@@ -69,6 +94,17 @@ pub struct Instance {
     pub resolution_seconds: BTreeMap<String, f64>,
 }
 
+/// What a source gave that cannot be used, counted so that nothing is dropped silently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Discarded {
+    /// Numbers that were not finite.
+    pub not_finite: usize,
+    /// Rounds that ended before the round that preceded them: the clock was set back.
+    pub clock_resets: usize,
+    /// Rounds that came a second time.
+    pub duplicates: usize,
+}
+
 /// One instance with all its observations, in time order, each round once.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Collected {
@@ -78,4 +114,42 @@ pub struct Collected {
     pub instance: Instance,
     /// The observations.
     pub observations: Vec<Observation>,
+    /// One sentence on each family, where the source has it.
+    pub help: BTreeMap<String, String>,
+    /// Families of which every observation is a repetition of its own, such as one start of a container, and no
+    /// round of something that runs on.
+    ///
+    /// Rounds of one instance resemble their neighbours, so an interval over them needs batches and many
+    /// rounds. Independent repetitions go into the interval as they are, from five a side.
+    pub independent: BTreeSet<String>,
+    /// What was left out on the way.
+    pub discarded: Discarded,
+    /// How long the target had not answered when the collection ended, in seconds; absent while it answers and
+    /// for files.
+    pub stale_seconds: Option<f64>,
+}
+
+/// The probe whose rounds a family comes in: the longest name `P` among `probes` for which the family is called
+/// `tierprobe_P_…`.
+#[must_use]
+pub fn probe_of<'a>(family: &str, probes: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let rest = family.strip_prefix("tierprobe_")?;
+    probes
+        .filter(|probe| rest.strip_prefix(*probe).is_some_and(|tail| tail.starts_with('_')))
+        .max_by_key(|probe| probe.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_probe_name_wins() {
+        let probes = ["page", "page_fault", "vm"];
+        assert_eq!(probe_of("tierprobe_page_fault_seconds", probes.into_iter()), Some("page_fault"));
+        assert_eq!(probe_of("tierprobe_page_faults_seconds", probes.into_iter()), Some("page"));
+        assert_eq!(probe_of("tierprobe_vm_exit_seconds", probes.into_iter()), Some("vm"));
+        assert_eq!(probe_of("tierprobe_syscall_seconds", probes.into_iter()), None);
+        assert_eq!(probe_of("node_page_fault_seconds", probes.into_iter()), None);
+    }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const MOST_LINES: usize = 500;
 
 /// The top-level folders.
-const FOLDERS: &[&str] = &[".ci", ".git", "agent", "collector", "dashboards", "deploy", "out", "target", "tests"];
+const FOLDERS: &[&str] =
+    &[".ci", ".git", "agent", "collector", "dashboards", "deploy", "out", "target", "tests"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -93,10 +94,14 @@ fn every_probe_and_detector_is_in_its_table() {
             } else {
                 stem
             };
-            let is_row = text.contains("pub(super) const SPEC: Spec") || text.contains("impl super::Detector for");
+            let is_row =
+                text.contains("pub(super) const SPEC: Spec") || text.contains("impl super::Detector for");
             if is_row {
-                assert!(table.contains(&format!("    {module}::SPEC,")) || table.contains(&format!("    &{module}::")),
-                    "{path} has no row in {folder}/mod.rs");
+                assert!(
+                    table.contains(&format!("    {module}::SPEC,"))
+                        || table.contains(&format!("    &{module}::")),
+                    "{path} has no row in {folder}/mod.rs"
+                );
             }
         }
     }
@@ -115,7 +120,8 @@ fn the_methodology_says_of_each_probe_what_its_code_says() {
             assert!(doc.contains(&heading), "{path} lacks `{heading}`");
         }
         let lines = doc.iter().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        missing.extend(lines.filter(|line| !methodology.contains(**line)).map(|line| format!("{path}: {line}")));
+        missing
+            .extend(lines.filter(|line| !methodology.contains(**line)).map(|line| format!("{path}: {line}")));
     }
     none(missing, "agent/METHODOLOGY.md does not quote");
 }

@@ -21,19 +21,20 @@ pub(crate) fn compare(agent: &Path) -> anyhow::Result<Table> {
         format!("Beside the reference tools, medians of {PAIRS} pairs on one CPU"),
         ["figure", "tierprobe-agent", "reference", "ratio"],
     );
-    let mut pair = |name: &str, probe: &str, series: &[(&str, &str)], reference: &dyn Fn() -> anyhow::Result<f64>| {
-        let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..PAIRS {
-            let (one, other) = (measure(agent, probe, series)?, reference()?);
-            ours.push(one);
-            theirs.push(other);
-            ratios.push(one / other);
-        }
-        let human = |values: &mut [f64]| Unit::Seconds.human(median(values));
-        let ratio = format!("{:.3}", median(&mut ratios));
-        table.row([name.to_owned(), human(&mut ours), human(&mut theirs), ratio]);
-        anyhow::Ok(())
-    };
+    let mut pair =
+        |name: &str, probe: &str, series: &[(&str, &str)], reference: &dyn Fn() -> anyhow::Result<f64>| {
+            let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+            for _ in 0..PAIRS {
+                let (one, other) = (measure(agent, probe, series)?, reference()?);
+                ours.push(one);
+                theirs.push(other);
+                ratios.push(one / other);
+            }
+            let human = |values: &mut [f64]| Unit::Seconds.human(median(values));
+            let ratio = format!("{:.3}", median(&mut ratios));
+            table.row([name.to_owned(), human(&mut ours), human(&mut theirs), ratio]);
+            anyhow::Ok(())
+        };
     pair("getppid p50; perf bench syscall basic", "syscall", &[("syscall", "getppid")], &perf)?;
     let udp = [("protocol", "udp"), ("placement", "same_cpu")];
     pair("UDP loopback p50; sockperf ping-pong --full-rtt", "network", &udp, &|| sockperf(false))?;
@@ -92,7 +93,8 @@ fn sockperf(tcp: bool) -> anyhow::Result<f64> {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // The lines are coloured: `sockperf: ---> percentile 50.000 =   14.123`.
         let p50 = text.lines().find(|line| line.contains("percentile 50.000")).and_then(|line| {
-            let number: String = line.rsplit('=').next()?.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+            let number: String =
+                line.rsplit('=').next()?.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
             number.parse::<f64>().ok()
         });
         match p50 {

@@ -114,8 +114,18 @@ pub(crate) fn compare(agent: &Path) -> anyhow::Result<Table> {
     row("scrape latency p99", Unit::Seconds, quantile(&mut one_times, 99), quantile(&mut other_times, 99));
     let per_scrape = f64::from(u32::try_from(scrapes)?);
     row("CPU a scrape", Unit::Seconds, one_cpu / per_scrape, other_cpu / per_scrape);
-    row("resident memory after 600 scrapes", Unit::Bytes, one.memory("status", "VmRSS")?, other.memory("status", "VmRSS")?);
-    row("PSS after 600 scrapes", Unit::Bytes, one.memory("smaps_rollup", "Pss")?, other.memory("smaps_rollup", "Pss")?);
+    row(
+        "resident memory after 600 scrapes",
+        Unit::Bytes,
+        one.memory("status", "VmRSS")?,
+        other.memory("status", "VmRSS")?,
+    );
+    row(
+        "PSS after 600 scrapes",
+        Unit::Bytes,
+        one.memory("smaps_rollup", "Pss")?,
+        other.memory("smaps_rollup", "Pss")?,
+    );
     let bytes = |exporter: &Exporter| scrape(exporter.address).map(|answer| answer.bytes);
     row("bytes a scrape", Unit::Bytes, bytes(&one)?, bytes(&other)?);
     #[expect(clippy::cast_precision_loss, reason = "exact below 8 PiB")]

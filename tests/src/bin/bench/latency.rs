@@ -21,7 +21,9 @@ pub(crate) fn scrape(address: SocketAddr) -> anyhow::Result<Scrape> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.set_nodelay(true)?;
-    stream.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(
+        format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+    )?;
     let mut answer = Vec::with_capacity(128 << 10);
     stream.read_to_end(&mut answer)?;
     let seconds = begin.elapsed().as_secs_f64();

@@ -34,11 +34,7 @@ fn main() -> anyhow::Result<()> {
     }
     let agent = agent.context("--agent FILE is needed: the static binary")?;
 
-    let tables = [
-        exporter::compare(&agent)?,
-        budget::over(&agent, minutes)?,
-        accuracy::compare(&agent)?,
-    ];
+    let tables = [exporter::compare(&agent)?, budget::over(&agent, minutes)?, accuracy::compare(&agent)?];
     let text: String = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
     println!("{text}");
     if let Some(path) = document {

@@ -1,0 +1,54 @@
+# The one entry point. `make` says what there is.
+
+# Static: the same file runs on the host, in an empty container and as a guest's first process.
+TARGET   := $(shell rustc -vV | sed -n 's/^host: //p')
+OUT      := $(or $(CARGO_TARGET_DIR),target)
+AGENT    := $(OUT)/$(TARGET)/release/tierprobe-agent
+COLLECTOR := $(OUT)/$(TARGET)/release/tierprobe-collector
+STATIC   := RUSTFLAGS="-C target-feature=+crt-static"
+KERNEL   := $(if $(wildcard out/guest-kernel/boot/vmlinuz-*),--kernel out/guest-kernel)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo check test golden bench clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+build: ## Build the agent and the collector, static, for release
+	@echo "==> building"
+	$(STATIC) cargo build --locked --release --target $(TARGET) -p tierprobe-agent -p tierprobe-collector
+
+demo: ## Start real tiers on this machine, compare them, print the table, write out/lab.json
+	@tests/tools.sh demo
+	@$(MAKE) --no-print-directory build
+	@mkdir -p out
+	@$(MAKE) --no-print-directory lab
+
+# A second make, so that the wildcard in KERNEL sees what tools.sh unpacked.
+.PHONY: lab
+lab:
+	@echo "==> comparing tiers, about three minutes"
+	$(COLLECTOR) lab --tier process,runc,bwrap,qemu --for 90s $(KERNEL) --agent $(AGENT) --output out/lab.json
+
+check: ## Formatting, lints, documentation
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+test: ## Everything, end to end included
+	@tests/tools.sh test
+	@$(MAKE) --no-print-directory build
+	$(MAKE) --no-print-directory check
+	TIERPROBE_AGENT=$(abspath $(AGENT)) TIERPROBE_COLLECTOR=$(abspath $(COLLECTOR)) cargo test --locked --workspace
+
+golden: ## Write the golden files and METRICS.md anew
+	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition
+
+bench: ## Measure the agent beside its peers, twelve minutes; writes agent/BUDGET.md
+	@tests/tools.sh bench
+	@$(MAKE) --no-print-directory build
+	cargo run --locked --release -p tierprobe-tests --bin bench -- --agent $(AGENT) --write agent/BUDGET.md
+
+clean: ## Remove what was built and unpacked
+	cargo clean
+	rm -rf out

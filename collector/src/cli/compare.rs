@@ -1,0 +1,134 @@
+//! `compare`: tiers of a fleet, from live agents or from files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::{duration, output, progress};
+use crate::compare::{self, Options};
+use crate::dataset::{Dataset, Filter};
+use crate::observation::Statistic;
+use crate::report::{self, Format};
+use crate::source::agent::Schedule;
+use crate::source::{self, Source};
+use crate::stats::equivalence::Threshold;
+
+/// What to compare, and how.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// http://HOST:PORT/metrics of an agent, a .json file of `tierprobe-agent measure --format json`, or a .prom
+    /// file with a saved scrape
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<Source>,
+
+    /// Group instances by this label
+    #[arg(long, value_name = "LABEL", default_value = "tier")]
+    by: String,
+
+    /// Compare the other groups with this one [default: the first, from bare_metal upwards]
+    #[arg(long, value_name = "VALUE")]
+    baseline: Option<String>,
+
+    /// Only instances with this label value, such as seccomp=none; repeatable
+    #[arg(long = "where", value_name = "KEY=VALUE")]
+    filters: Vec<Filter>,
+
+    /// How long to scrape agents
+    #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
+    duration: Duration,
+
+    /// How often to scrape each agent, at least 200ms
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = interval)]
+    scrape_interval: Duration,
+
+    /// Which number of a duration's rounds: min, p50, p90, p99 or max
+    #[arg(long, value_name = "NAME", default_value = "p50", value_parser = statistic)]
+    statistic: Statistic,
+
+    /// Differences below this many per cent do not matter; decide before looking at the data
+    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = threshold)]
+    threshold: Threshold,
+
+    /// In which form
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+
+    /// Write to FILE instead of the terminal
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Gathers, compares and reports.
+///
+/// # Errors
+///
+/// When there are no two groups to compare, or the report cannot be written. A source that fails is named in the
+/// report and is no error as long as the others are enough.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let schedule =
+        Schedule { duration: args.duration, interval: args.scrape_interval, ..Schedule::default() };
+    let progress = progress::Progress::begin(&args.sources, &schedule);
+    let gathered = source::gather(&args.sources, &schedule, &|source, event| progress.report(source, event));
+    progress.end();
+
+    let dataset = Dataset::new(gathered.collected).with_dropped(gathered.dropped);
+    let options = Options {
+        by: args.by.clone(),
+        baseline: args.baseline.clone(),
+        filters: args.filters.clone(),
+        statistic: args.statistic,
+        threshold: args.threshold,
+    };
+    let comparison = compare::compare(&dataset, &options)
+        // What was dropped may well be why, and without a report nobody else says so.
+        .with_context(|| dropped(&dataset))?;
+    let text = report::render(&comparison, args.format)?;
+    output::write(&text, args.output.as_deref())
+}
+
+fn dropped(dataset: &Dataset) -> String {
+    let dropped: Vec<String> =
+        dataset.dropped().iter().map(|one| format!("{}: {}", one.source, one.reason)).collect();
+    if dropped.is_empty() {
+        "cannot compare".to_owned()
+    } else {
+        format!("cannot compare (no data from {})", dropped.join("; "))
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration::parse(text)?;
+    if interval < Schedule::MIN_INTERVAL {
+        return Err("scraping more often than every 200ms shows no more rounds".to_owned());
+    }
+    Ok(interval)
+}
+
+fn statistic(text: &str) -> Result<Statistic, String> {
+    Statistic::OF_DURATIONS
+        .into_iter()
+        .find(|statistic| statistic.as_str() == text)
+        .ok_or_else(|| "known are min, p50, p90, p99 and max".to_owned())
+}
+
+fn threshold(text: &str) -> Result<Threshold, String> {
+    let percent: f64 = text.trim_end_matches('%').trim().parse().map_err(|_| "it is no number".to_owned())?;
+    Threshold::new(percent / 100.0).ok_or_else(|| "it must be above 0 and at most 100".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        assert!(interval("100ms").is_err());
+        assert!(interval("200ms").is_ok());
+        assert!(statistic("p95").is_err());
+        for text in ["0", "-1", "101", "x", "NaN"] {
+            assert!(threshold(text).is_err(), "{text}");
+        }
+        assert_eq!(threshold("5%").map(Threshold::share), Ok(0.05));
+    }
+}

@@ -1,0 +1,55 @@
+//! The commands.
+//!
+//! - [`compare`]: tiers of a fleet, from live agents or from files.
+//! - [`duration`]: spans of time as users write them.
+//! - [`output`]: where a report goes.
+//! - [`progress`]: what the user sees while waiting.
+
+pub mod compare;
+pub mod duration;
+pub mod output;
+pub mod progress;
+
+use clap::{Parser, Subcommand};
+
+/// Compares what tiers cost, from live agents or from their records, with honest statistics.
+#[derive(Debug, Parser)]
+#[command(name = "tierprobe-collector", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One entry per command; [`Cli::run`] has the other line.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compare tiers: a baseline against each other one, row by row
+    Compare(compare::Args),
+    /// Start the agent in every tier that this machine can run, and compare what they cost here
+    Lab(crate::lab::Args),
+}
+
+impl Cli {
+    /// Does what the user asked for.
+    ///
+    /// # Errors
+    ///
+    /// Whatever kept it from being done.
+    pub fn run(&self) -> anyhow::Result<()> {
+        match &self.command {
+            Command::Compare(args) => compare::run(args),
+            Command::Lab(args) => crate::lab::run(args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,152 @@
+//! What a reader must know of the groups before believing a row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::row::Row;
+use super::summary;
+use crate::dataset::group::{Group, Grouped};
+use crate::dataset::host::{LeftOut, Rounds, Side};
+use crate::dataset::{Dataset, Member};
+use crate::stats::detectable::MIN_HOSTS;
+use crate::stats::real;
+use crate::warning::{Share, Warning};
+
+/// Below this confidence a tier is worth a warning.
+const SURE: f64 = 0.9;
+/// From this difference on between the groups' shares of disturbed rounds, it is worth a warning.
+const UNLIKE_SHARES: f64 = 0.10;
+
+/// Of the data as a whole.
+pub(super) fn of_data(dataset: &Dataset, grouped: &Grouped<'_>, by: &str) -> Vec<Warning> {
+    let members: Vec<&Member> = grouped.groups.iter().flat_map(|group| &group.members).copied().collect();
+    let mut warnings = Vec::new();
+    // The confidence is that of the tier, so it does not matter for other groupings.
+    let uncertain = with_number(&members, |member| {
+        member.instance.tier_confidence.filter(|sure| by == "tier" && *sure < SURE)
+    });
+    if !uncertain.is_empty() {
+        warnings.push(Warning::UncertainTier { instances: uncertain });
+    }
+    let stale = with_number(&members, |member| member.stale_seconds);
+    if !stale.is_empty() {
+        warnings.push(Warning::Stale { instances: stale });
+    }
+    if !grouped.without.is_empty() {
+        warnings.push(Warning::WithoutLabel { by: by.to_owned(), instances: grouped.without.clone() });
+    }
+    let discarded = dataset.discarded();
+    if discarded.not_finite + discarded.clock_resets > 0 {
+        warnings.push(Warning::Discarded {
+            not_finite: discarded.not_finite,
+            clock_resets: discarded.clock_resets,
+        });
+    }
+    warnings
+}
+
+/// Of two groups and their rows.
+pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let few: Vec<(String, usize)> = [baseline, candidate].into_iter().filter_map(few_hosts).collect();
+    if !few.is_empty() {
+        warnings.push(Warning::FewHosts { groups: few });
+    }
+    warnings.extend(unlike_seccomp(baseline, candidate));
+    warnings.extend([baseline, candidate].into_iter().filter_map(emulated));
+    warnings
+        .extend(unlike(baseline, candidate, "release").map(|releases| Warning::UnlikeKernels { releases }));
+    warnings
+        .extend(unlike(baseline, candidate, "cpu_model").map(|models| Warning::UnlikeProcessors { models }));
+    warnings.extend(unlike_disturbance(baseline, candidate));
+    warnings.extend(outlier_hosts(rows));
+    warnings.extend(left_out(&[baseline, candidate], rows));
+    warnings
+}
+
+fn with_number(members: &[&Member], number: impl Fn(&Member) -> Option<f64>) -> Vec<(String, f64)> {
+    members.iter().filter_map(|member| Some((member.instance.name.clone(), number(member)?))).collect()
+}
+
+fn few_hosts(group: &Group<'_>) -> Option<(String, usize)> {
+    let hosts = summary(group).hosts;
+    (hosts < MIN_HOSTS).then(|| (group.value.clone(), hosts))
+}
+
+fn unlike_seccomp(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
+    let filtered = |group: &Group<'_>| Share {
+        group: group.value.clone(),
+        count: group.count("seccomp", "filter"),
+        of: group.members.len(),
+    };
+    let (a, b) = (filtered(candidate), filtered(baseline));
+    // Products instead of shares: 1 of 3 and 2 of 6 are alike, and floats might not say so.
+    (a.count * b.of != b.count * a.of).then_some(Warning::UnlikeSeccomp { filtered: [a, b] })
+}
+
+fn emulated(group: &Group<'_>) -> Option<Warning> {
+    let count = group.count("hypervisor", "tcg");
+    let share = Share { group: group.value.clone(), count, of: group.members.len() };
+    (count > 0).then_some(Warning::Emulated { share })
+}
+
+/// The values of a label on both sides, unless they are the same or a side does not say.
+fn unlike(baseline: &Group<'_>, candidate: &Group<'_>, label: &str) -> Option<[Vec<String>; 2]> {
+    let (a, b) = (baseline.values(label), candidate.values(label));
+    let owned = |values: BTreeSet<&str>| values.into_iter().map(str::to_owned).collect();
+    (!a.is_empty() && !b.is_empty() && a != b).then(|| [owned(a), owned(b)])
+}
+
+fn unlike_disturbance(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
+    let share = |group: &Group<'_>| {
+        let readings = || group.members.iter().flat_map(|member| member.series.values()).flatten();
+        let disturbed = readings().filter(|reading| reading.disturbed).count();
+        real(disturbed) / real(readings().count()).max(1.0)
+    };
+    let (a, b) = (share(baseline), share(candidate));
+    ((a - b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {
+        shares: [(baseline.value.clone(), a), (candidate.value.clone(), b)],
+    })
+}
+
+/// Hosts that are flagged in more than half of the rows: something is different about the host, not the rows.
+fn outlier_hosts(rows: &[Row]) -> Option<Warning> {
+    let mut flagged: BTreeMap<&str, usize> = BTreeMap::new();
+    for warning in rows.iter().flat_map(|row| &row.warnings) {
+        if let Warning::Outliers { hosts } = warning {
+            for host in hosts {
+                *flagged.entry(host).or_default() += 1;
+            }
+        }
+    }
+    let eligible = rows.iter().filter(|row| row.basis.is_some()).count();
+    let hosts: Vec<String> = flagged
+        .into_iter()
+        .filter(|(_, rows)| rows * 2 > eligible)
+        .map(|(host, _)| host.to_owned())
+        .collect();
+    (!hosts.is_empty()).then_some(Warning::OutlierHosts { hosts })
+}
+
+/// Instances that are missing in some rows, by reason.
+fn left_out(groups: &[&Group<'_>], rows: &[Row]) -> Vec<Warning> {
+    let mut few = BTreeSet::new();
+    let mut disturbed = BTreeSet::new();
+    for (group, row) in groups.iter().flat_map(|group| rows.iter().map(move |row| (group, row))) {
+        for (name, reason) in Side::of(group, &row.key, Rounds::Clean).left_out {
+            match reason {
+                LeftOut::FewRounds => few.insert(name),
+                LeftOut::MostlyDisturbed => disturbed.insert(name),
+                // The row says so itself.
+                LeftOut::NonPositive => false,
+            };
+        }
+    }
+    let mut warnings = Vec::new();
+    if !few.is_empty() {
+        warnings.push(Warning::FewRounds { instances: few.into_iter().collect() });
+    }
+    if !disturbed.is_empty() {
+        warnings.push(Warning::MostlyDisturbed { instances: disturbed.into_iter().collect() });
+    }
+    warnings
+}

@@ -1,0 +1,199 @@
+//! A baseline against each other group, row by row.
+//!
+//! - [`row`]: what a row holds, and how its numbers come about.
+//! - [`here`]: what can be said of two hosts alone.
+//! - `caution`: what a reader must know of the groups before believing a row.
+
+mod caution;
+mod draft;
+pub mod here;
+pub mod row;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tierprobe_model::Unit;
+
+pub use here::{Here, NoHere};
+pub use row::{Row, SideSummary};
+
+use crate::dataset::group::{self, Filter, Group, listed};
+use crate::dataset::host::host_key;
+use crate::dataset::{Dataset, SeriesKey, SourceSummary};
+use crate::error::CompareError;
+use crate::observation::Statistic;
+use crate::source::Dropped;
+use crate::stats::equivalence::Threshold;
+use crate::warning::Warning;
+
+/// How to compare.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The label that groups are made by.
+    pub by: String,
+    /// The group that the others are compared with; by default the first one, in the order of
+    /// [`tierprobe_model::Tier::ALL`].
+    pub baseline: Option<String>,
+    /// Only instances that all of these keep.
+    pub filters: Vec<Filter>,
+    /// Which number of a duration's rounds; gauges have one only.
+    pub statistic: Statistic,
+    /// Below which a difference does not matter.
+    pub threshold: Threshold,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            by: "tier".to_owned(),
+            baseline: None,
+            filters: Vec::new(),
+            statistic: Statistic::P50,
+            threshold: Threshold::default(),
+        }
+    }
+}
+
+/// How large a group is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupSummary {
+    /// Its value of the grouping label.
+    pub group: String,
+    /// Its instances.
+    pub instances: usize,
+    /// Its hosts: instances on one kernel are one.
+    pub hosts: usize,
+}
+
+/// One candidate group against the baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// The candidate.
+    pub candidate: GroupSummary,
+    /// From the first to the last round of both groups, in seconds.
+    pub window_seconds: f64,
+    /// What is to be known of the two groups.
+    pub warnings: Vec<Warning>,
+    /// The rows: durations first, then bytes, then the rest; by name within.
+    pub rows: Vec<Row>,
+}
+
+/// A whole comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The label that groups are made by.
+    pub by: String,
+    /// The baseline.
+    pub baseline: GroupSummary,
+    /// Below which a difference does not matter.
+    pub threshold: Threshold,
+    /// One entry per candidate group.
+    pub blocks: Vec<Block>,
+    /// What is to be known of the data as a whole.
+    pub warnings: Vec<Warning>,
+    /// One sentence on each family in the rows, where a source had it.
+    pub help: BTreeMap<String, String>,
+    /// What each source gave.
+    pub sources: Vec<SourceSummary>,
+    /// Sources that gave nothing.
+    pub dropped: Vec<Dropped>,
+}
+
+impl Comparison {
+    /// All rows of all blocks.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.blocks.iter().flat_map(|block| &block.rows)
+    }
+}
+
+/// Compares the groups of a dataset.
+///
+/// # Errors
+///
+/// When there are not two groups to compare, or the baseline is none of them.
+pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, CompareError> {
+    let grouped = group::group(dataset, &options.by, &options.filters)?;
+    let baseline = baseline(&grouped.groups, options)?;
+    let candidates: Vec<&Group<'_>> =
+        grouped.groups.iter().filter(|group| group.value != baseline.value).collect();
+    if candidates.is_empty() {
+        return Err(CompareError::OneGroup { by: options.by.clone(), only: baseline.value.clone() });
+    }
+
+    let mut drafts = Vec::new();
+    for candidate in &candidates {
+        for key in keys(baseline, candidate, options.statistic) {
+            drafts.push(draft::Draft::of(baseline, candidate, key, options.threshold));
+        }
+    }
+    let mut rows = draft::decide_all(drafts, options.threshold);
+
+    let mut blocks = Vec::new();
+    for candidate in candidates {
+        let (own, others) = rows.into_iter().partition(|row: &Row| row.group == candidate.value);
+        rows = others;
+        blocks.push(Block {
+            candidate: summary(candidate),
+            window_seconds: window(baseline, candidate),
+            warnings: caution::of_groups(baseline, candidate, &own),
+            rows: own,
+        });
+    }
+    let families: BTreeSet<&str> =
+        blocks.iter().flat_map(|block| &block.rows).map(|row| row.key.family.as_str()).collect();
+    let help = dataset.help().iter().filter(|(family, _)| families.contains(family.as_str()));
+    Ok(Comparison {
+        by: options.by.clone(),
+        baseline: summary(baseline),
+        threshold: options.threshold,
+        warnings: caution::of_data(dataset, &grouped, &options.by),
+        help: help.map(|(family, help)| (family.clone(), help.clone())).collect(),
+        blocks,
+        sources: dataset.sources().to_vec(),
+        dropped: dataset.dropped().to_vec(),
+    })
+}
+
+fn baseline<'g, 'a>(groups: &'g [Group<'a>], options: &Options) -> Result<&'g Group<'a>, CompareError> {
+    let found = match &options.baseline {
+        Some(wanted) => groups.iter().find(|group| group.value == *wanted),
+        None => groups.first(),
+    };
+    found.ok_or_else(|| CompareError::NoBaseline {
+        by: options.by.clone(),
+        baseline: options.baseline.clone().unwrap_or_default(),
+        known: listed(groups.iter().map(|group| group.value.as_str())),
+    })
+}
+
+/// The rows of two groups, in the order in which they are shown.
+fn keys(baseline: &Group<'_>, candidate: &Group<'_>, statistic: Statistic) -> Vec<SeriesKey> {
+    let members = baseline.members.iter().chain(&candidate.members);
+    let keys: BTreeSet<&SeriesKey> = members
+        .flat_map(|member| member.series.keys())
+        .filter(|key| key.statistic == statistic || key.statistic == Statistic::Value)
+        .collect();
+    let mut keys: Vec<SeriesKey> = keys.into_iter().cloned().collect();
+    keys.sort_by_key(|key| match Unit::of_family(&key.family) {
+        Unit::Seconds => 0,
+        Unit::Bytes => 1,
+        Unit::Ratio | Unit::Count => 2,
+    });
+    keys
+}
+
+fn summary(group: &Group<'_>) -> GroupSummary {
+    let hosts: BTreeSet<String> = group.members.iter().map(|member| host_key(member)).collect();
+    GroupSummary { group: group.value.clone(), instances: group.members.len(), hosts: hosts.len() }
+}
+
+fn window(baseline: &Group<'_>, candidate: &Group<'_>) -> f64 {
+    let members = baseline.members.iter().chain(&candidate.members);
+    let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
+    for reading in members.flat_map(|member| member.series.values()).flatten() {
+        first = first.min(reading.timestamp);
+        last = last.max(reading.timestamp);
+    }
+    (last - first).max(0.0)
+}

@@ -1,0 +1,84 @@
+//! A row: one number of one series in a candidate group and in the baseline.
+
+use tierprobe_model::Unit;
+
+use super::here::{Here, NoHere};
+use crate::dataset::{SeriesKey, Side};
+use crate::stats::contrast::Basis;
+use crate::verdict::{Reason, Tag, Verdict};
+use crate::warning::Warning;
+
+/// One side of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SideSummary {
+    /// Instances with a value.
+    pub instances: usize,
+    /// Hosts that they are on.
+    pub hosts: usize,
+    /// Clean rounds that the values rest on, over all instances.
+    pub rounds: usize,
+    /// Median over the hosts' medians, in the row's unit; `None` without hosts.
+    pub median: Option<f64>,
+    /// Share of disturbed rounds, 0 to 1; `None` without rounds.
+    pub disturbed: Option<f64>,
+}
+
+impl SideSummary {
+    pub(super) fn of(side: &Side) -> Self {
+        let (disturbed, all) = side.disturbed;
+        Self {
+            instances: side.instances(),
+            hosts: side.hosts.len(),
+            rounds: side.rounds(),
+            median: side.median().and_then(crate::stats::finite),
+            disturbed: (all > 0).then(|| crate::stats::real(disturbed) / crate::stats::real(all)),
+        }
+    }
+}
+
+/// One row. Ratios are candidate to baseline; above 1 the candidate costs more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Family, labels and statistic.
+    pub key: SeriesKey,
+    /// The candidate group.
+    pub group: String,
+    /// The unit of the medians and of the difference.
+    pub unit: Unit,
+    /// The baseline's side.
+    pub baseline: SideSummary,
+    /// The candidate's side.
+    pub candidate: SideSummary,
+    /// The ratio; `None` where a side has no positive value.
+    pub ratio: Option<f64>,
+    /// Lower end of its 95 % interval; `None` where it has no bound or there is no interval.
+    pub ratio_low: Option<f64>,
+    /// Upper end of its 95 % interval; `None` as above.
+    pub ratio_high: Option<f64>,
+    /// Candidate's median minus baseline's, in the unit.
+    pub difference: Option<f64>,
+    /// The method that the ratio comes from; `None` below two hosts a side.
+    pub basis: Option<Basis>,
+    /// p value of "there is no difference".
+    pub p_value: Option<f64>,
+    /// The same after the correction for all rows of the report.
+    pub q_value: Option<f64>,
+    /// The verdict on the tiers.
+    pub verdict: Verdict,
+    /// Why it is inconclusive.
+    pub reason: Option<Reason>,
+    /// What is to be known beside it.
+    pub tags: Vec<Tag>,
+    /// What can be said of these instances only, where each side is one host.
+    pub here: Option<Here>,
+    /// Why nothing can be said of these instances, where a side is one host.
+    pub no_here: Option<NoHere>,
+    /// The smallest ratio that this much evidence would find; `None` below four hosts a side.
+    pub detectable_ratio: Option<f64>,
+    /// The largest ratio, in either direction, that the evidence does not exclude; `None` without bound.
+    pub largest_not_excluded: Option<f64>,
+    /// The ratio over all rounds, the disturbed ones with them.
+    pub ratio_all: Option<f64>,
+    /// What is to be known of this row.
+    pub warnings: Vec<Warning>,
+}

@@ -1,0 +1,133 @@
+//! Groups: the instances that share a label's value.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use tierprobe_model::Tier;
+
+use super::{Dataset, Member};
+use crate::error::CompareError;
+
+/// `KEY=VALUE`: keeps the instances whose label `KEY` is `VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// The label.
+    pub key: String,
+    /// Its value; empty for instances without the label.
+    pub value: String,
+}
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned() })
+            }
+            Some(_) | None => Err(format!("{text:?} is no KEY=VALUE, such as seccomp=none")),
+        }
+    }
+}
+
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// The instances of one group.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    /// The label's value that they share.
+    pub value: String,
+    /// They.
+    pub members: Vec<&'a Member>,
+}
+
+impl Group<'_> {
+    /// The values that a label has in the group.
+    #[must_use]
+    pub fn values(&self, label: &str) -> BTreeSet<&str> {
+        self.members
+            .iter()
+            .filter_map(|member| member.instance.labels.get(label))
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// How many members have this value of this label.
+    #[must_use]
+    pub fn count(&self, label: &str, value: &str) -> usize {
+        self.members
+            .iter()
+            .filter(|member| member.instance.labels.get(label).map(String::as_str) == Some(value))
+            .count()
+    }
+}
+
+/// The groups of a dataset, and the instances that are in none.
+#[derive(Debug, Clone)]
+pub struct Grouped<'a> {
+    /// In the order of [`Tier::ALL`], everything that is no tier behind it alphabetically.
+    pub groups: Vec<Group<'a>>,
+    /// Names of instances that lack the label.
+    pub without: Vec<String>,
+}
+
+/// Groups the instances that all `filters` keep by the values of the label `by`.
+///
+/// # Errors
+///
+/// When there are no instances, none is left, or none has the label.
+pub fn group<'a>(dataset: &'a Dataset, by: &str, filters: &[Filter]) -> Result<Grouped<'a>, CompareError> {
+    if dataset.members().is_empty() {
+        return Err(CompareError::Nothing);
+    }
+    let mut kept: Vec<&Member> = dataset.members().iter().collect();
+    for filter in filters {
+        let known = values(&kept, &filter.key);
+        kept.retain(|member| label(member, &filter.key).unwrap_or_default() == filter.value);
+        if kept.is_empty() {
+            return Err(CompareError::NothingLeft { filter: filter.to_string(), known });
+        }
+    }
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut without = Vec::new();
+    for member in &kept {
+        let Some(value) = label(member, by) else {
+            without.push(member.instance.name.clone());
+            continue;
+        };
+        match groups.iter_mut().find(|group| group.value == value) {
+            Some(group) => group.members.push(member),
+            None => groups.push(Group { value: value.to_owned(), members: vec![member] }),
+        }
+    }
+    if groups.is_empty() {
+        let labels: BTreeSet<&str> =
+            kept.iter().flat_map(|member| member.instance.labels.keys()).map(String::as_str).collect();
+        return Err(CompareError::NoLabel { by: by.to_owned(), known: listed(labels) });
+    }
+    groups.sort_by(|a, b| rank(&a.value).cmp(&rank(&b.value)).then_with(|| a.value.cmp(&b.value)));
+    Ok(Grouped { groups, without })
+}
+
+fn label<'a>(member: &'a Member, key: &str) -> Option<&'a str> {
+    member.instance.labels.get(key).map(String::as_str)
+}
+
+fn values(members: &[&Member], key: &str) -> String {
+    listed(members.iter().filter_map(|member| label(member, key)).collect::<BTreeSet<&str>>())
+}
+
+/// Names for a message; says so when there are none.
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Tiers stand in their own order, from the metal upwards.
+fn rank(value: &str) -> usize {
+    Tier::ALL.iter().position(|tier| tier.as_str() == value).unwrap_or(Tier::ALL.len())
+}

@@ -1,0 +1,182 @@
+//! The user's mistakes and the world's, each with what to do about it.
+
+use std::path::PathBuf;
+
+use crate::exposition::ExpositionError;
+use crate::source::TakeError;
+
+const FORMS: &str = "a source is http://HOST:PORT/metrics, a .json file of `tierprobe-agent measure --format json`, \
+                     or a .prom file with a saved scrape";
+
+/// Why a text names no source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceNameError {
+    /// No form that is known.
+    #[error("{0:?} is no source: {FORMS}")]
+    Unknown(String),
+    /// `http://` without a usable host and port.
+    #[error("{0:?} names no host and port: write http://HOST:PORT/metrics")]
+    BadAddress(String),
+    /// TLS is not built in.
+    #[error(
+        "{0:?}: https is not yet supported; scrape over http:// on a trusted network or use files: {FORMS}"
+    )]
+    NotYetHttps(String),
+    /// The Prometheus API is not read.
+    #[error("{0:?}: reading from a Prometheus server is not yet supported; {FORMS}")]
+    NotYetPrometheus(String),
+    /// Service discovery files are not read.
+    #[error("{0:?}: file_sd is not yet supported; name the targets one by one: {FORMS}")]
+    NotYetFileSd(String),
+}
+
+/// Why a source gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A file could not be read.
+    #[error("cannot read {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+    /// A record is no record.
+    #[error("{path} is no record of `tierprobe-agent measure --format json`")]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        error: serde_json::Error,
+    },
+    /// A record of a schema this program does not know.
+    #[error("{path} has schema {found}, known is {known}: use the collector of the agent's release")]
+    Schema {
+        /// Which file.
+        path: PathBuf,
+        /// The schema it has.
+        found: u32,
+        /// The schema this program reads.
+        known: u32,
+    },
+    /// A file is larger than any that this program's formats need.
+    #[error("{path} is larger than {limit_mib} MiB")]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The limit, in MiB.
+        limit_mib: usize,
+    },
+    /// A saved exposition is not one.
+    #[error("{path} cannot be used")]
+    Prom {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        error: TakeError,
+    },
+    /// A target never gave a usable answer.
+    #[error("no usable answer, tried {attempts} times; the last one: {last}")]
+    NeverGood {
+        /// How many scrapes were tried.
+        attempts: usize,
+        /// What the last one ended with.
+        last: FetchError,
+    },
+    /// Nothing in it can be compared.
+    #[error("it holds no measurement: no probe has finished a round; run the agent longer")]
+    NoRounds,
+    /// A thread of this program failed.
+    #[error("the collector failed on it; please report this as a bug")]
+    Bug,
+}
+
+/// Why one scrape failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection, no answer, or none in time.
+    #[error("{0}")]
+    Transport(#[source] Box<ureq::Error>),
+    /// The status is not 200.
+    #[error("it answers HTTP {0}: check the path; agents use /metrics")]
+    Status(u16),
+    /// The answer is a page for people.
+    #[error("it answers {0} instead of metrics: check the port and the path; agents use /metrics")]
+    ContentType(String),
+    /// The body is larger than any exposition may be.
+    #[error("the answer does not end within {0} MiB")]
+    TooLong(usize),
+    /// The body is no exposition, or not an agent's.
+    #[error(transparent)]
+    Take(#[from] TakeError),
+}
+
+impl From<ExpositionError> for FetchError {
+    fn from(error: ExpositionError) -> Self {
+        Self::Take(TakeError::Exposition(error))
+    }
+}
+
+/// Why a comparison cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// No source gave anything.
+    #[error("no source gave any observation")]
+    Nothing,
+    /// A filter left nothing.
+    #[error("no instance has {filter}; there are: {known}")]
+    NothingLeft {
+        /// The filter.
+        filter: String,
+        /// What could be asked for instead.
+        known: String,
+    },
+    /// No instance has the label that groups are made by.
+    #[error("no instance has the label {by:?}; there are: {known}")]
+    NoLabel {
+        /// The label asked for.
+        by: String,
+        /// The labels that exist.
+        known: String,
+    },
+    /// The baseline is no group.
+    #[error("there is no {by} {baseline:?}; there are: {known}")]
+    NoBaseline {
+        /// The grouping label.
+        by: String,
+        /// The baseline asked for.
+        baseline: String,
+        /// The groups that exist.
+        known: String,
+    },
+    /// All instances are in one group.
+    #[error(
+        "every instance has {by} {only:?}, so there is nothing to compare: add a source of another {by}, or group by another label with --by"
+    )]
+    OneGroup {
+        /// The grouping label.
+        by: String,
+        /// The only group.
+        only: String,
+    },
+}
+
+/// An error and all that led to it, in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let more = source.to_string();
+        // Wrappers that show their source in their own text would say it twice.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = source.source();
+    }
+    text
+}

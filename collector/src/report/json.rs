@@ -1,0 +1,184 @@
+//! The comparison for programs: one JSON document.
+//!
+//! Numbers are finite or null. What a row has beyond the documented fields may grow; no field changes its meaning
+//! without a new `schema`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tierprobe_model::{SCHEMA, Unit};
+
+use crate::compare::{Comparison, Row, SideSummary};
+use crate::dataset::SourceSummary;
+use crate::observation::Labels;
+use crate::source::Dropped;
+use crate::stats::CONFIDENCE;
+use crate::warning::Warning;
+
+/// The document; ends with a line feed.
+///
+/// # Errors
+///
+/// Those of `serde_json`, none in practice.
+pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
+    Ok(serde_json::to_string_pretty(&Document::of(comparison))? + "\n")
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    by: &'a str,
+    baseline: &'a str,
+    confidence: f64,
+    threshold: f64,
+    groups: Vec<Group<'a>>,
+    rows: Vec<JsonRow<'a>>,
+    warnings: Vec<JsonWarning>,
+    help: &'a BTreeMap<String, String>,
+    sources: &'a [SourceSummary],
+    dropped: &'a [Dropped],
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    group: &'a str,
+    instances: usize,
+    hosts: usize,
+    warnings: Vec<JsonWarning>,
+}
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    family: &'a str,
+    labels: &'a Labels,
+    statistic: &'static str,
+    group: &'a str,
+    baseline: Side,
+    candidate: Side,
+    ratio: Option<f64>,
+    ratio_low: Option<f64>,
+    ratio_high: Option<f64>,
+    difference: Option<f64>,
+    unit: Unit,
+    p_value: Option<f64>,
+    q_value: Option<f64>,
+    basis: Option<&'static str>,
+    verdict: &'static str,
+    reason: Option<&'static str>,
+    tags: Vec<&'static str>,
+    here: Option<JsonHere>,
+    no_here_reason: Option<&'static str>,
+    detectable_ratio: Option<f64>,
+    largest_not_excluded: Option<f64>,
+    ratio_all: Option<f64>,
+    warnings: Vec<JsonWarning>,
+}
+
+#[derive(Serialize)]
+struct Side {
+    instances: usize,
+    hosts: usize,
+    rounds: usize,
+    median: Option<f64>,
+    disturbed_ratio: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct JsonHere {
+    verdict: &'static str,
+    reason: Option<&'static str>,
+    ratio: f64,
+    ratio_low: Option<f64>,
+    ratio_high: Option<f64>,
+    tipping_spread: f64,
+}
+
+#[derive(Serialize)]
+struct JsonWarning {
+    kind: &'static str,
+    message: String,
+}
+
+impl<'a> Document<'a> {
+    fn of(comparison: &'a Comparison) -> Self {
+        let baseline = Group {
+            group: &comparison.baseline.group,
+            instances: comparison.baseline.instances,
+            hosts: comparison.baseline.hosts,
+            warnings: Vec::new(),
+        };
+        let candidates = comparison.blocks.iter().map(|block| Group {
+            group: &block.candidate.group,
+            instances: block.candidate.instances,
+            hosts: block.candidate.hosts,
+            warnings: warnings(&block.warnings),
+        });
+        Self {
+            schema: SCHEMA,
+            by: &comparison.by,
+            baseline: &comparison.baseline.group,
+            confidence: CONFIDENCE,
+            threshold: comparison.threshold.share(),
+            groups: std::iter::once(baseline).chain(candidates).collect(),
+            rows: comparison.rows().map(JsonRow::of).collect(),
+            warnings: warnings(&comparison.warnings),
+            help: &comparison.help,
+            sources: &comparison.sources,
+            dropped: &comparison.dropped,
+        }
+    }
+}
+
+impl<'a> JsonRow<'a> {
+    fn of(row: &'a Row) -> Self {
+        Self {
+            family: &row.key.family,
+            labels: &row.key.labels,
+            statistic: row.key.statistic.as_str(),
+            group: &row.group,
+            baseline: side(&row.baseline),
+            candidate: side(&row.candidate),
+            ratio: row.ratio,
+            ratio_low: row.ratio_low,
+            ratio_high: row.ratio_high,
+            difference: row.difference,
+            unit: row.unit,
+            p_value: row.p_value,
+            q_value: row.q_value,
+            basis: row.basis.map(|basis| basis.as_str()),
+            verdict: row.verdict.as_str(),
+            reason: row.reason.map(|reason| reason.as_str()),
+            tags: row.tags.iter().map(|tag| tag.as_str()).collect(),
+            here: row.here.map(|here| JsonHere {
+                verdict: here.verdict.as_str(),
+                reason: here.reason.map(|reason| reason.as_str()),
+                ratio: here.ratio,
+                ratio_low: here.ratio_low,
+                ratio_high: here.ratio_high,
+                tipping_spread: here.tipping_spread,
+            }),
+            no_here_reason: row.no_here.map(|no_here| no_here.as_str()),
+            detectable_ratio: row.detectable_ratio,
+            largest_not_excluded: row.largest_not_excluded,
+            ratio_all: row.ratio_all,
+            warnings: warnings(&row.warnings),
+        }
+    }
+}
+
+fn side(side: &SideSummary) -> Side {
+    Side {
+        instances: side.instances,
+        hosts: side.hosts,
+        rounds: side.rounds,
+        median: side.median,
+        disturbed_ratio: side.disturbed,
+    }
+}
+
+fn warnings(warnings: &[Warning]) -> Vec<JsonWarning> {
+    warnings
+        .iter()
+        .map(|warning| JsonWarning { kind: warning.kind(), message: warning.to_string() })
+        .collect()
+}

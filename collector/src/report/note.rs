@@ -1,0 +1,154 @@
+//! What stands below the rows: why some decide nothing, and what to know before believing the others.
+
+use std::collections::BTreeMap;
+
+use super::figure;
+use crate::compare::{Block, Comparison, Row};
+use crate::stats::batch::tipping_spread;
+use crate::verdict::{Reason, Tag, Verdict};
+use crate::warning::{Warning, some_of};
+
+/// Notes on a block, most important first; `names` are those of its rows.
+#[must_use]
+pub fn of_block(comparison: &Comparison, block: &Block, names: &[String]) -> Vec<String> {
+    let mut notes: Vec<String> = block.warnings.iter().map(ToString::to_string).collect();
+    notes.extend(of_rows(block, names));
+    notes.extend(undecided(block, names));
+    notes.extend(one_sided(comparison, block, names));
+    notes
+}
+
+/// Notes on the data as a whole.
+#[must_use]
+pub fn of_comparison(comparison: &Comparison) -> Vec<String> {
+    let warnings = comparison.warnings.iter().map(ToString::to_string);
+    let dropped = comparison
+        .dropped
+        .iter()
+        .map(|dropped| format!("No data from {}: {}.", dropped.source, dropped.reason));
+    dropped.chain(warnings).collect()
+}
+
+/// Warnings of rows: one note for each kind, with the rows that it is about.
+fn of_rows(block: &Block, names: &[String]) -> Vec<String> {
+    let mut by_kind: BTreeMap<&str, (String, Vec<String>)> = BTreeMap::new();
+    for (row, name) in block.rows.iter().zip(names) {
+        for warning in row.warnings.iter().filter(|warning| !is_said_of_hosts(block, warning)) {
+            let (_, rows) =
+                by_kind.entry(warning.kind()).or_insert_with(|| (warning.to_string(), Vec::new()));
+            rows.push(name.clone());
+        }
+    }
+    by_kind.into_values().map(|(text, rows)| format!("{}: {text}", some_of(&rows))).collect()
+}
+
+/// Whether a row's warning names only hosts that stand apart in most rows: they have a note of their own.
+fn is_said_of_hosts(block: &Block, warning: &Warning) -> bool {
+    let Warning::Outliers { hosts } = warning else { return false };
+    let said: Vec<&String> = block
+        .warnings
+        .iter()
+        .filter_map(|warning| if let Warning::OutlierHosts { hosts } = warning { Some(hosts) } else { None })
+        .flatten()
+        .collect();
+    hosts.iter().all(|host| said.contains(&host))
+}
+
+/// Rows that decide nothing, by reason.
+fn undecided(block: &Block, names: &[String]) -> Vec<String> {
+    let mut by_reason: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (row, name) in block.rows.iter().zip(names) {
+        let why = match (row.here, row.no_here, row.reason) {
+            (Some(here), _, _) => here.reason.map(|reason| words(reason).to_owned()),
+            (None, Some(no_here), _) => Some(no_here.words()),
+            // Rows without data have a note of their own.
+            (None, None, Some(Reason::NoData)) => None,
+            (None, None, reason) => reason.map(|reason| words(reason).to_owned()),
+        };
+        if let Some(why) = why {
+            by_reason.entry(why).or_default().push(with_bound(row, name));
+        }
+    }
+    let listed = |rows: &[String]| {
+        if rows.len() == block.rows.len() && rows.len() > 1 { "all rows".to_owned() } else { some_of(rows) }
+    };
+    by_reason.into_iter().map(|(why, rows)| format!("Inconclusive ({why}): {}.", listed(&rows))).collect()
+}
+
+/// The row's name with what the evidence does exclude.
+fn with_bound(row: &Row, name: &str) -> String {
+    match (row.largest_not_excluded, row.detectable_ratio) {
+        (Some(largest), Some(found)) => format!(
+            "{name} (any difference is below {}; {} would have been found)",
+            figure::ratio(largest),
+            figure::ratio(found)
+        ),
+        (Some(largest), None) => format!("{name} (any difference is below {})", figure::ratio(largest)),
+        (None, _) => name.to_owned(),
+    }
+}
+
+const fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoData => "no value on a side",
+        Reason::OneHost => "one host cannot stand for its tier",
+        Reason::FewHosts => "two or three hosts on a side",
+        Reason::ZeroVariance => "nothing varies and the clock's tick is unknown",
+        Reason::NonPositive => "a value is zero or below, so there is no ratio",
+        Reason::ManyRows => "it would count alone, but not among so many rows",
+        Reason::CoarseClock => "the clock is too coarse for it",
+        Reason::WideInterval => "the interval holds both no difference and one that matters",
+    }
+}
+
+/// Rows that only one side has.
+fn one_sided(comparison: &Comparison, block: &Block, names: &[String]) -> Vec<String> {
+    let without = |is_missing: fn(&Row) -> bool, group: &str| {
+        let rows: Vec<String> = block
+            .rows
+            .iter()
+            .zip(names)
+            .filter(|(row, _)| row.reason == Some(Reason::NoData) && is_missing(row))
+            .map(|(_, name)| name.clone())
+            .collect();
+        (!rows.is_empty())
+            .then(|| format!("Not compared, as {group} has no usable value: {}.", rows.join(", ")))
+    };
+    without(|row| row.baseline.hosts == 0, &comparison.baseline.group)
+        .into_iter()
+        .chain(without(|row| row.candidate.hosts == 0 && row.baseline.hosts > 0, &block.candidate.group))
+        .collect()
+}
+
+/// Rows that are shown among the others: those with a value on each side.
+#[must_use]
+pub fn is_shown(row: &Row) -> bool {
+    row.reason != Some(Reason::NoData)
+}
+
+/// What the columns and marks mean, as far as they occur; `n` is what stands in the column of that name.
+#[must_use]
+pub fn legend(comparison: &Comparison, n: &str) -> Vec<String> {
+    let mut lines = vec![format!(
+        "n: {n}; ratio: candidate to baseline; no difference: below {} %.",
+        comparison.threshold.share() * 100.0
+    )];
+    if comparison.rows().any(|row| row.here.is_some()) {
+        let luck =
+            |ratio: f64| format!("{ratio} where they differ by {:.1} %", tipping_spread(ratio.ln()) * 100.0);
+        lines.push(format!(
+            "here: these two instances only, in this window. One host cannot stand for its tier: if hosts of a tier \
+             differ, host luck alone makes a ratio of {}, of {}, of {}.",
+            luck(1.05),
+            luck(1.2),
+            luck(2.0)
+        ));
+    }
+    if comparison
+        .rows()
+        .any(|row| row.tags.contains(&Tag::Provisional) && row.verdict != Verdict::Inconclusive)
+    {
+        lines.push("?: provisional, from fewer than four hosts on a side.".to_owned());
+    }
+    lines
+}

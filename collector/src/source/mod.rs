@@ -1,0 +1,155 @@
+//! Where observations come from. Each source yields one instance, [`Collected`].
+//!
+//! - [`accumulator`]: the text of scrapes into observations, whoever fetched it.
+//! - [`agent`]: a live agent, scraped for a while.
+//! - [`record`]: the JSON of `tierprobe-agent measure`.
+//! - [`prom`]: a saved exposition.
+
+pub mod accumulator;
+pub mod agent;
+mod identity;
+pub mod prom;
+pub mod record;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+pub use accumulator::{Accumulator, TakeError};
+
+use crate::error::{SourceError, SourceNameError};
+use crate::observation::Collected;
+
+/// A source, as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// An agent's `/metrics`.
+    Agent(String),
+    /// A `.json` file that `tierprobe-agent measure --format json` wrote.
+    Record(PathBuf),
+    /// A `.prom` file: one saved scrape.
+    Prom(PathBuf),
+}
+
+impl FromStr for Source {
+    type Err = SourceNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = |error: fn(String) -> SourceNameError| error(text.to_owned());
+        if text.starts_with("prometheus+http://") || text.starts_with("prometheus+https://") {
+            return Err(named(SourceNameError::NotYetPrometheus));
+        }
+        if text.starts_with("file_sd:") {
+            return Err(named(SourceNameError::NotYetFileSd));
+        }
+        if text.starts_with("https://") {
+            return Err(named(SourceNameError::NotYetHttps));
+        }
+        if text.starts_with("http://") {
+            return match agent::host_of(text) {
+                Some(_) => Ok(Self::Agent(text.to_owned())),
+                None => Err(named(SourceNameError::BadAddress)),
+            };
+        }
+        let path = PathBuf::from(text);
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => Ok(Self::Record(path)),
+            Some("prom") => Ok(Self::Prom(path)),
+            Some(_) | None => Err(named(SourceNameError::Unknown)),
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Agent(address) => f.pad(address),
+            Self::Record(path) | Self::Prom(path) => f.pad(&path.to_string_lossy()),
+        }
+    }
+}
+
+/// A source that gave nothing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Dropped {
+    /// The source, as the user named it.
+    pub source: String,
+    /// What was wrong with it.
+    pub reason: String,
+}
+
+/// What all sources gave together.
+#[derive(Debug, Clone, Default)]
+pub struct Gathered {
+    /// One entry per source that gave something.
+    pub collected: Vec<Collected>,
+    /// The sources that gave nothing.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Reads all sources at the same time, one thread each, and returns when the last one is through.
+///
+/// A source that fails does not fail the others. Agents are scraped by `schedule`; `report` hears of each scrape
+/// as it happens. The order of the result is that of `sources`.
+pub fn gather(
+    sources: &[Source],
+    schedule: &agent::Schedule,
+    report: &(dyn Fn(&Source, &agent::Event) + Sync),
+) -> Gathered {
+    let results: Vec<Result<Collected, SourceError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            sources.iter().map(|source| scope.spawn(move || read(source, schedule, report))).collect();
+        threads
+            .into_iter()
+            // A panic in a thread is a bug in this program; one source less is better than all lost.
+            .map(|thread| thread.join().unwrap_or(Err(SourceError::Bug)))
+            .collect()
+    });
+    let mut gathered = Gathered::default();
+    for (source, result) in sources.iter().zip(results) {
+        match result {
+            Ok(collected) => gathered.collected.push(collected),
+            Err(error) => gathered
+                .dropped
+                .push(Dropped { source: source.to_string(), reason: crate::error::chain(&error) }),
+        }
+    }
+    gathered
+}
+
+fn read(
+    source: &Source,
+    schedule: &agent::Schedule,
+    report: &(dyn Fn(&Source, &agent::Event) + Sync),
+) -> Result<Collected, SourceError> {
+    match source {
+        Source::Agent(address) => agent::scrape(address, schedule, &|event| report(source, event)),
+        Source::Record(path) => record::read(path),
+        Source::Prom(path) => prom::read(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_forms_are_told_apart() {
+        assert_eq!("a/b.json".parse(), Ok(Source::Record("a/b.json".into())));
+        assert_eq!("b.prom".parse(), Ok(Source::Prom("b.prom".into())));
+        let address = "http://host:10990/metrics";
+        assert_eq!(address.parse(), Ok(Source::Agent(address.into())));
+    }
+
+    #[test]
+    fn what_is_no_source_says_which_forms_exist() {
+        let message = |text: &str| text.parse::<Source>().unwrap_err().to_string();
+        for text in ["host:10990", "notes.txt", "", "ftp://host/x", "https://host/metrics"] {
+            assert!(message(text).contains("http://"), "{text}: {}", message(text));
+        }
+        assert!(message("prometheus+http://host:9090").contains("not yet"));
+        assert!(message("file_sd:targets.json").contains("not yet"));
+        assert!(message("https://host:1/metrics").contains("not yet"));
+        assert!(message("http://").contains("host"));
+        assert!(message("http://host:99999/metrics").contains("host"));
+    }
+}

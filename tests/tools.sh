@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Gets the programs that a target needs and this machine lacks, as Debian packages.
+#
+#   tests/tools.sh demo|test|bench
+#
+# As root they are installed. Without root, or without apt, it says what is missing and what needs it, and goes on:
+# the lab and the tests do what they can and name the rest. The guest kernel is only unpacked into out/guest-kernel,
+# never installed: nobody wants a demo to change what their machine boots.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# program, package, what for
+demo="
+cc gcc building
+runc runc the_tier_runc
+bwrap bubblewrap the_tier_bwrap
+qemu-system-x86_64 qemu-system-x86 the_tier_qemu
+busybox busybox-static the_tier_qemu
+"
+test="$demo
+dockerd docker.io the_tier_docker
+containerd containerd the_tier_docker
+prometheus prometheus scraping_and_rules
+promtool prometheus scraping_and_rules
+systemd-analyze systemd the_unit_file
+virt-what virt-what comparing_detection
+ip iproute2 network_namespaces
+git git the_house_rules
+"
+bench="$demo
+prometheus-node-exporter prometheus-node-exporter the_peer
+perf linux-perf the_reference_for_system_calls
+sockperf sockperf the_reference_for_round_trips
+taskset util-linux pinning
+"
+
+case "${1:-}" in
+    demo) wanted=$demo ;;
+    test) wanted=$test ;;
+    bench) wanted=$bench ;;
+    *) echo "usage: tests/tools.sh demo|test|bench" >&2; exit 2 ;;
+esac
+
+has() {
+    PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1
+}
+
+missing=()
+while read -r program package purpose; do
+    [ -n "$program" ] || continue
+    has "$program" || missing+=("$package")
+done <<<"$wanted"
+
+if [ ${#missing[@]} -gt 0 ]; then
+    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+    if [ "$(id -u)" = 0 ] && has apt-get; then
+        echo "==> installing ${missing[*]}"
+        # Services must not start by themselves: the lab starts what it needs and ends it.
+        policy=/usr/sbin/policy-rc.d
+        made_policy=
+        if [ ! -e "$policy" ]; then
+            printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made_policy=yes
+        fi
+        trap '[ -z "$made_policy" ] || rm -f "$policy"' EXIT
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+    else
+        while read -r program package purpose; do
+            [ -n "$program" ] || continue
+            has "$program" || echo "==> missing: $program, for ${purpose//_/ } (package $package)"
+        done <<<"$wanted"
+    fi
+fi
+
+# The guest's kernel: Debian's, made for virtual machines.
+if [ "$1" != bench ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
+    if has apt-get && has dpkg-deb && [ "$(uname -m)" = x86_64 ]; then
+        [ -n "$(apt-cache policy linux-image-cloud-amd64 2>/dev/null)" ] || apt-get update -qq || true
+        package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p' | head -n 1)
+        if [ -n "$package" ]; then
+            echo "==> unpacking $package into out/guest-kernel"
+            mkdir -p out/guest-kernel/download
+            # apt's own user may not write here; as root it would only complain.
+            (cd out/guest-kernel/download && apt-get download -qq -o APT::Sandbox::User=root "$package")
+            dpkg-deb -x out/guest-kernel/download/*.deb out/guest-kernel
+            rm -r out/guest-kernel/download
+        fi
+    fi
+    ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 || echo "==> missing: a guest kernel, for the tier qemu (package linux-image-cloud-amd64)"
+fi
