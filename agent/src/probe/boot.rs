@@ -1,15 +1,15 @@
 //! # What is measured
 //!
-//! How long it took until the kernel ran its first program (`kernel`), until the container's first process began
-//! (`container`, in a container), and until the agent began (`agent`), each since the kernel started. The method is a
-//! label: `kmsg` reads the kernel's own line "Run /sbin/init as init process", `starttime` field 22 of
-//! `/proc/PID/stat`, in ticks of 10 ms.
+//! How long the kernel took until it ran its first program, on a kernel of the agent's own. The method is a label:
+//! `kmsg` reads the kernel's line "Run /sbin/init as init process", `starttime` field 22 of `/proc/1/stat`, in ticks of
+//! 10 ms. And when the kernel, the container and the agent started, as points in time: when somebody starts a container
+//! says nothing about what it costs.
 //!
 //! # What distorts it
 //!
 //! Firmware and boot loader come before the kernel's clock starts and are not seen here. The kernel's log may have
 //! lost its beginning; then `starttime` answers, on a clock that may differ by some tenths of a second early in boot.
-//! In a container `agent` and `container` count from the host's boot.
+//! Points in time move with the wall clock.
 //!
 //! # Cost
 //!
@@ -21,22 +21,30 @@ use tierprobe_model::{Family, Kernel, Kind};
 
 use super::{Placement, Probe, ProbeError, Round, Spec};
 use crate::host::HostFs;
+use crate::measure::seconds;
+use crate::sys::clock;
 
-const PHASE: Family = Family {
+const DURATION: Family = Family {
     name: "tierprobe_boot_duration_seconds",
     help: "Time from the start of the kernel to the end of a phase of the boot, by the method that gave it.",
     kind: Kind::Gauge,
     labels: &["phase", "method"],
 };
+const START: Family = Family {
+    name: "tierprobe_boot_start_timestamp_seconds",
+    help: "When the kernel, the container's first process and the agent started.",
+    kind: Kind::Gauge,
+    labels: &["of"],
+};
 
 /// Boot time.
 pub(super) const SPEC: Spec = Spec {
     name: "boot",
-    measures: "time from the kernel's start to its first program, to the container's first process, to the agent",
+    measures: "time from the kernel's start to its first program; when kernel, container and agent started",
     interval: None,
     operations: None,
     measures_waiting: false,
-    families: &[&PHASE],
+    families: &[&DURATION, &START],
     prepare: |site| Ok(Box::new(Boot { fs: site.fs.clone(), kernel: site.kernel })),
 };
 
@@ -48,31 +56,32 @@ struct Boot {
 impl Probe for Boot {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
         let mut round = Round::default();
-        if self.kernel == Kernel::Own
-            && let Some(seconds) = self.fs.kernel_log().ok().and_then(|log| first_program(&log))
-        {
-            round.gauge(&PHASE, &["kernel", "kmsg"], seconds);
+        let first = since_boot(&self.fs, "/proc/1/stat")?;
+        if self.kernel == Kernel::Own {
+            if let Some(seconds) = self.fs.kernel_log().ok().and_then(|log| first_program(&log)) {
+                round.gauge(&DURATION, &["kernel", "kmsg"], seconds);
+            }
+            round.gauge(&DURATION, &["kernel", "starttime"], first);
         }
-        let first = match self.kernel {
-            Kernel::Own => "kernel",
-            Kernel::Shared | Kernel::Emulated => "container",
-            Kernel::Unknown => "first_process",
-        };
-        round.gauge(&PHASE, &[first, "starttime"], start_time(&self.fs, "/proc/1/stat")?);
-        // Under another root /proc/self is whoever the files belong to.
+        // Under another root the files are about another boot than the clocks.
         if self.fs.is_live() {
-            round.gauge(&PHASE, &["agent", "starttime"], start_time(&self.fs, "/proc/self/stat")?);
+            let booted = clock::realtime_seconds() - seconds(clock::boottime_nanos());
+            round.gauge(&START, &["kernel"], booted);
+            if self.kernel == Kernel::Shared {
+                round.gauge(&START, &["container"], booted + first);
+            }
+            round.gauge(&START, &["agent"], booted + since_boot(&self.fs, "/proc/self/stat")?);
         }
         Ok(round)
     }
 }
 
 /// Seconds from the kernel's start to a process's.
-fn start_time(fs: &HostFs, path: &str) -> Result<f64, ProbeError> {
+fn since_boot(fs: &HostFs, path: &str) -> Result<f64, ProbeError> {
     let bytes = fs.bytes(path).map_err(|error| ProbeError::failed(path, error))?;
     let stat = Stat::from_read(bytes.as_slice()).map_err(|error| ProbeError::failed(path, error))?;
     let ticks = u32::try_from(stat.starttime).map_err(|error| ProbeError::failed(path, error))?;
-    Ok(f64::from(ticks) / f64::from(crate::sys::clock::ticks_per_second()))
+    Ok(f64::from(ticks) / f64::from(clock::ticks_per_second()))
 }
 
 /// The time stamp of the kernel's line about its first program, in seconds.

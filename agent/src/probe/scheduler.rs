@@ -26,13 +26,6 @@ const DELAY: Family = Family {
     kind: Kind::Duration,
     labels: &[],
 };
-const MISSED: Family = Family {
-    name: "tierprobe_scheduler_missed_deadlines",
-    help: "Wake-ups of the last round that came after the next one was due, each with its full delay in the samples.",
-    kind: Kind::Gauge,
-    labels: &[],
-};
-
 /// Wake-ups.
 pub(super) const SPEC: Spec = Spec {
     name: "scheduler",
@@ -40,7 +33,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: true,
-    families: &[&DELAY, &MISSED],
+    families: &[&DELAY],
     prepare: |_| Ok(Box::new(Scheduler { seed: clock::realtime_nanos() })),
 };
 
@@ -65,7 +58,6 @@ impl Scheduler {
 impl Probe for Scheduler {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
         let mut warm = Vec::with_capacity(WAKE_UPS);
-        let mut missed = 0.0;
         let mut deadline = clock::monotonic_nanos() + self.gap_nanos();
         for _ in 0..WAKE_UPS {
             thread::sleep_until(deadline);
@@ -74,13 +66,9 @@ impl Probe for Scheduler {
             // The next deadline follows from this one, not from when it was met: a late wake-up must not
             // excuse the next (coordinated omission).
             deadline += self.gap_nanos();
-            if deadline < woken {
-                missed += 1.0;
-            }
         }
         let mut round = Round::default();
         round.add(&DELAY, None, &[], Samples { cold: None, warm });
-        round.gauge(&MISSED, &[], missed);
         Ok(round)
     }
 }

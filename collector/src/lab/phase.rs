@@ -53,7 +53,7 @@ struct Running {
     last_failure: String,
 }
 
-/// Runs the phase and returns what each instance showed.
+/// Runs the phase and returns what each instance showed, and how long it took.
 ///
 /// Entrants whose instance does not start, or stops answering, are out.
 ///
@@ -65,7 +65,7 @@ pub(crate) fn measure(
     entrants: &mut [Entrant<'_>],
     turns: &Turns,
     duration: Duration,
-) -> anyhow::Result<Vec<Measured>> {
+) -> anyhow::Result<(Vec<Measured>, Duration)> {
     let mut running = start_all(session, entrants, turns)?;
     let begin = since_epoch() + turns.interval();
     let mut end = begin + duration;
@@ -99,7 +99,8 @@ pub(crate) fn measure(
             session.progress.note(&format!("only {rounds} rounds so far: measuring a little longer"));
         }
     }
-    Ok(running.into_iter().map(|(index, one)| one.finish(index, turns, begin)).collect())
+    let took = since_epoch().saturating_sub(begin);
+    Ok((running.into_iter().map(|(index, one)| one.finish(index, turns, begin)).collect(), took))
 }
 
 fn start_all(

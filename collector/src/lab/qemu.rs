@@ -25,7 +25,8 @@ use super::undo::Undo;
 
 const PROGRAM: &str = "qemu-system-x86_64";
 const KVM: &str = "kvm";
-const TCG: &str = "tcg";
+/// What [`Instance::accel`] says of an emulated processor.
+pub(crate) const TCG: &str = "tcg";
 
 /// How long a guest with hardware virtualization may take to its marker; it takes about a second.
 const KVM_LIMIT: Duration = Duration::from_secs(6);

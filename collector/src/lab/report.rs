@@ -205,7 +205,7 @@ impl TierReport {
         if let Some(failure) = &self.failure {
             warnings.push(format!("{} is out: {failure}", self.launcher));
         }
-        if self.accel == Some("tcg") {
+        if self.accel == Some(super::qemu::TCG) {
             warnings.push(format!(
                 "{}: the processor was emulated, as KVM does not work here: its times and its memory say nothing \
                  about virtual machines with hardware support",
@@ -240,8 +240,8 @@ fn kernel_memory_warning(tiers: &[TierReport]) -> Option<String> {
     let names = |side: &[(&str, &Start)]| side.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     (!with.is_empty() && !without.is_empty()).then(|| {
         format!(
-            "memory of {} includes what the kernel holds for it; of {} it does not, as it has no control group of \
-             its own where that could be read",
+            "memory: the sum includes what the kernel holds for the instance where that is known ({}); the others \
+             ({}) have no control group of their own to read it from",
             names(&with),
             names(&without)
         )

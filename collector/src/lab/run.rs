@@ -119,17 +119,18 @@ fn measure(
     session.progress.expect(steps);
     starts::measure(session, &mut entrants, args.starts)?;
 
-    let count = entrants.iter().filter(|entrant| entrant.is_in()).count();
-    let turns = Turns::plan(count, args.duration);
-    let duration = turns.duration(args.duration);
+    let is_emulated: Vec<bool> =
+        entrants.iter().filter(|entrant| entrant.is_in()).map(Entrant::is_emulated).collect();
+    let count = is_emulated.len();
+    let turns = Turns::plan(&is_emulated, args.duration);
+    let mut duration = turns.duration(args.duration);
     if duration > args.duration {
         session.progress.note(&format!("{count} tiers take {} s for enough rounds", duration.as_secs()));
     }
-    let measured = if count < MIN_TIERS {
-        Vec::new()
-    } else {
-        phase::measure(session, &mut entrants, &turns, duration)?
-    };
+    let mut measured = Vec::new();
+    if count >= MIN_TIERS {
+        (measured, duration) = phase::measure(session, &mut entrants, &turns, duration)?;
+    }
     Ok(conclude(session, &entrants, measured, skipped, &turns, duration))
 }
 

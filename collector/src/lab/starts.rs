@@ -72,6 +72,12 @@ impl<'a> Entrant<'a> {
         self.failure.is_none()
     }
 
+    /// Whether its processor is emulated, which makes all that it does many times slower.
+    #[must_use]
+    pub(crate) fn is_emulated(&self) -> bool {
+        self.accel == Some(super::qemu::TCG)
+    }
+
     /// The median of a number over its starts.
     #[must_use]
     pub(crate) fn median(&self, number: impl Fn(&Start) -> f64) -> Option<f64> {
