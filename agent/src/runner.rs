@@ -56,17 +56,16 @@ impl Runner {
         Self { probes, fs: site.fs.clone(), quota: Cgroup::of(site.fs, "cpu"), turns: 0 }
     }
 
-    /// Runs the probes of `due`, one after another, while `go_on` says so before each. The thread is pinned to the
-    /// next of its CPUs.
-    pub fn turn(&mut self, due: &[usize], mut go_on: impl FnMut() -> bool) -> Vec<Report> {
+    /// Runs those probes of `due` that `may_start` says yes to, each asked when its turn comes. The thread is pinned
+    /// to the next of its CPUs.
+    pub fn turn(&mut self, due: &[usize], mut may_start: impl FnMut(usize) -> bool) -> Vec<Report> {
         let placement = self.next_placement();
         let before = Neighbours::read(&self.fs, self.quota.as_ref(), placement.cpu);
         let mut reports: Vec<Report> = Vec::with_capacity(due.len());
         for probe in due {
-            if !go_on() {
-                break;
+            if may_start(*probe) {
+                reports.extend(self.run(*probe, placement));
             }
-            reports.extend(self.run(*probe, placement));
         }
         // These counters move in steps of 10 ms, longer than most rounds: a step anywhere in the turn
         // disturbs all of its rounds.

@@ -10,7 +10,7 @@ use tierprobe_model::record::Outcome;
 
 use crate::budget::Budget;
 use crate::probe::Spec;
-use crate::runner::{Report, Runner};
+use crate::runner::Runner;
 use crate::snapshot::{Board, Skip, Snapshot};
 use crate::sys::clock;
 
@@ -140,9 +140,9 @@ pub fn run(mut runner: Runner, specs: &[&'static Spec], timing: Timing, board: &
 
         // Who is first changes from turn to turn, so that a tight budget does not always skip the same.
         turns += 1;
-        let mut ready: Vec<usize> = (0..due.len())
-            .filter(|probe| due.get(*probe).is_some_and(|due| due.start <= Some(now) && due.start.is_some()))
-            .collect();
+        let is_ready = |due: &Due| due.start.is_some_and(|start| start <= now);
+        let mut ready: Vec<usize> =
+            due.iter().enumerate().filter(|(_, due)| is_ready(due)).map(|(probe, _)| probe).collect();
         let first = turns % ready.len().max(1);
         ready.rotate_left(first);
         turn(&mut runner, &ready, &due, &mut budget, &mut snapshot);
@@ -194,27 +194,35 @@ fn longest_interval(specs: &[&'static Spec], timing: Timing) -> Duration {
 
 /// Runs what is due, one after another, as far as slot and budget reach.
 fn turn(runner: &mut Runner, ready: &[usize], due: &[Due], budget: &mut Budget, snapshot: &mut Snapshot) {
-    let mut reports: Vec<Report> = Vec::with_capacity(ready.len());
-    let in_time = |probe: usize| due.get(probe).is_some_and(|due| clock::realtime_nanos() < due.end);
     let affordable = budget.is_open();
     let mut started = 0;
-    if affordable {
-        let order = ready.iter();
-        let mut order = order.clone();
-        reports = runner.turn(ready, || {
-            let go_on = order.next().is_some_and(|probe| in_time(*probe));
-            started += usize::from(go_on);
-            go_on
-        });
-    }
+    let reports = if affordable {
+        runner.turn(ready, |probe| {
+            let end = due.get(probe).map_or(0, |due| due.end);
+            // What does not fit into the rest of the slot would run in somebody else's; unless it comes first
+            // and cannot have more.
+            let lasts = if started == 0 { 0 } else { last_nanos(snapshot, probe) };
+            let fits = clock::realtime_nanos().saturating_add(lasts) < end;
+            started += usize::from(fits);
+            fits
+        })
+    } else {
+        Vec::new()
+    };
     let reason = if affordable { Skip::Slot } else { Skip::Budget };
-    for probe in ready.iter().skip(started) {
+    for probe in ready.iter().filter(|probe| reports.iter().all(|report| report.probe != **probe)) {
         snapshot.skip(*probe, reason);
     }
     for report in reports {
         budget.spend(report.cpu);
         snapshot.apply(report);
     }
+}
+
+/// How long a probe's last round took.
+fn last_nanos(snapshot: &Snapshot, probe: usize) -> u64 {
+    let round = snapshot.probes.get(probe).and_then(|state| state.round.as_ref());
+    round.map_or(0, |round| u64::try_from(round.elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

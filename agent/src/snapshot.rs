@@ -84,8 +84,8 @@ pub struct ProbeState {
 pub struct LastRound {
     /// When it ended, in seconds since the epoch.
     pub timestamp: f64,
-    /// Seconds that it took.
-    pub elapsed: f64,
+    /// How long it took.
+    pub elapsed: Duration,
     /// What disturbed it.
     pub causes: Vec<Cause>,
 }
@@ -183,11 +183,8 @@ impl ProbeState {
         for (count, cause) in self.disturbed.iter_mut().zip(Cause::ALL) {
             *count += u64::from(report.causes.contains(cause));
         }
-        self.round = Some(LastRound {
-            timestamp: report.timestamp,
-            elapsed: report.elapsed.as_secs_f64(),
-            causes: report.causes,
-        });
+        self.round =
+            Some(LastRound { timestamp: report.timestamp, elapsed: report.elapsed, causes: report.causes });
         self.gauges = round.gauges;
         for known in &mut self.durations {
             known.quantiles = None;

@@ -111,7 +111,7 @@ fn probe(out: &mut Exposition, place: &Place, state: &ProbeState) {
     out.value(&f::CPU, &[name], state.cpu.as_secs_f64());
     if let Some(round) = &state.round {
         out.value(&f::LAST_ROUND, &[name], round.timestamp);
-        out.value(&f::LAST_DURATION, &[name], round.elapsed);
+        out.value(&f::LAST_DURATION, &[name], round.elapsed.as_secs_f64());
         out.value(&f::LAST_DISTURBED, &[name], f64::from(u8::from(!round.causes.is_empty())));
         for series in &state.durations {
             out.duration(series);
