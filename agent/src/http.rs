@@ -23,8 +23,9 @@ use crate::snapshot::Board;
 /// Connections at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 32;
 
-/// Time in which a request's head must have come, from the connection's start or the answer before.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which a request's head must have come, from the connection's start or the answer before. Short, because
+/// whoever only connects takes a place from the others until then.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest life of a connection. Longer than any scrape interval, so that scrapers can keep theirs.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
