@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use super::ending;
 use super::guard::Guard;
 use super::undo::Undo;
 
@@ -90,7 +89,6 @@ impl Cleanup {
         let mut errors = self.back_to(Mark(0));
         let guard = self.list.borrow_mut().guard.take();
         errors.extend(guard.and_then(|guard| guard.finish().err()).map(|error| format!("{error:#}")));
-        ending::reap_all();
         errors
     }
 }

@@ -49,6 +49,11 @@ pub(crate) trait Starter {
     /// When it does not start.
     fn start(&mut self, plan: &Plan) -> anyhow::Result<Instance>;
 
+    /// What a reader must know of how its instances ran.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
     /// What runs once for any number of instances, and so belongs to none of them.
     fn shared(&self) -> Vec<SharedCost> {
         Vec::new()

@@ -6,16 +6,16 @@
 //!
 //! A run goes through these steps:
 //!
-//! 1. Each [launcher] is asked whether it can run here, and gets ready.
-//! 2. The [starts]: instances come and go one at a time; start time and host memory.
-//! 3. The [measuring phase](phase): one instance of each launcher together, in [turns]; everything else.
+//! 1. Each `launcher` is asked whether it can run here, and gets ready.
+//! 2. The `starts`: instances come and go one at a time; start time and host memory.
+//! 3. The measuring phase (`phase`): one instance of each launcher together, in `turns`; everything else.
 //! 4. The clean-up, which also comes first when anything fails or a signal asks for the end, and the check that
-//!    [nothing was left](residue).
+//!    nothing was left (`residue`).
 //!
 //! With one instance a tier, the comparison says what holds for these instances, not for the tiers in general.
 //!
-//! What is started is put on a list of things to [undo] before it exists; the [clean-up](cleanup) carries the list
-//! out. A [guard] process knows the list, too, in case the lab is killed.
+//! What is started is put on a list of things to `undo` before it exists; the clean-up (`cleanup`) carries the list
+//! out. A `guard` process knows the list, too, in case the lab is killed.
 
 mod args;
 mod bwrap;

@@ -73,7 +73,8 @@ pub(crate) fn measure(
     let latest_end = begin + duration.mul_f64(1.2);
     let steps = duration.as_secs_f64() / turns.interval().as_secs_f64();
     let wanted = ROUNDS_WANTED.min(to_count(steps));
-    session.progress.expect(usize::try_from(to_count(steps)).unwrap_or_default());
+    // One more: the interval in which the first rounds are taken.
+    session.progress.expect(usize::try_from(to_count(steps) + 1).unwrap_or_default());
     session.progress.say(&format!("{} instances measure for {} s", running.len(), duration.as_secs()));
     loop {
         let next = turns.next_scrape(since_epoch());

@@ -49,6 +49,8 @@ struct Guest<'a> {
     program: PathBuf,
     image: PathBuf,
     accel: &'static str,
+    /// Why the processor is emulated.
+    why_emulated: Option<String>,
     has_worked: bool,
 }
 
@@ -79,8 +81,10 @@ impl Launcher for Qemu {
         let archive = BufWriter::new(File::create(folder.join("initrd"))?);
         guest::write(archive, &session.agent, &static_busybox()?, &kernel, &folder)?;
         let program = command::find(PROGRAM).context("no QEMU")?;
-        let accel = if has_kvm() { KVM } else { TCG };
-        Ok(Box::new(Guest { session, folder, program, image: kernel.image, accel, has_worked: false }))
+        let image = kernel.image;
+        let (accel, why_emulated) =
+            if has_kvm() { (KVM, None) } else { (TCG, Some("no access to /dev/kvm".to_owned())) };
+        Ok(Box::new(Guest { session, folder, program, image, accel, why_emulated, has_worked: false }))
     }
 }
 
@@ -180,6 +184,14 @@ impl Guest<'_> {
 }
 
 impl Starter for Guest<'_> {
+    fn note(&self) -> Option<String> {
+        let why = self.why_emulated.as_ref()?;
+        Some(format!(
+            "the processor was emulated; its times and its memory say nothing about virtual machines with hardware \
+             support ({why})"
+        ))
+    }
+
     fn start(&mut self, plan: &Plan) -> anyhow::Result<Instance> {
         let mut retries = 0;
         loop {
@@ -199,6 +211,7 @@ impl Starter for Guest<'_> {
                 // Not a retry: the machine is tried in its other form, and the report says which one ran.
                 self.session.progress.note(&format!("qemu: KVM does not work here ({error:#}), emulating"));
                 self.accel = TCG;
+                self.why_emulated = Some(format!("KVM was tried and does not work: {error:#}"));
                 continue;
             }
             retries += 1;

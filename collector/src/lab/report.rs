@@ -17,6 +17,9 @@ const UNFAIR: f64 = 0.02;
 /// A guest's clock that is farther off at the end, in seconds, has left its slot.
 const CLOCK_OFF_SECONDS: f64 = 0.1;
 
+/// How many of the things are named that appeared during a run without carrying its name.
+const MAX_OTHERS: usize = 3;
+
 /// The object `lab` of the JSON document.
 #[derive(Debug, Serialize)]
 pub(crate) struct LabReport {
@@ -53,6 +56,8 @@ struct TierReport {
     turns: Option<Kept>,
     clock: Option<Clock>,
     failed_scrapes: u32,
+    /// What a reader must know of how it ran.
+    note: Option<String>,
     /// Why it did not get to the end.
     failure: Option<String>,
 }
@@ -102,9 +107,12 @@ impl LabReport {
     /// Adds what the run left on the machine.
     pub(crate) fn note_residue(&mut self, residue: &Residue) {
         self.warnings.extend(residue.ours.iter().map(|thing| format!("left behind: {thing}")));
-        self.warnings.extend(
-            residue.others.iter().map(|thing| format!("appeared during the run, perhaps not by it: {thing}")),
-        );
+        let (shown, rest) = residue.others.split_at(residue.others.len().min(MAX_OTHERS));
+        if !shown.is_empty() {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let shown = shown.join(", ");
+            self.warnings.push(format!("appeared during the run, perhaps not by it: {shown}{more}"));
+        }
     }
 
     /// The lab's own table, with everything that has to be known beside it.
@@ -170,6 +178,7 @@ impl TierReport {
             turns: measured.map(|one| one.kept),
             clock: measured.and_then(|one| one.clock),
             failed_scrapes: measured.map_or(0, |one| one.failed_scrapes),
+            note: entrant.note.clone(),
             failure: entrant.failure.clone(),
         }
     }
@@ -205,13 +214,7 @@ impl TierReport {
         if let Some(failure) = &self.failure {
             warnings.push(format!("{} is out: {failure}", self.launcher));
         }
-        if self.accel == Some(super::qemu::TCG) {
-            warnings.push(format!(
-                "{}: the processor was emulated, as KVM does not work here: its times and its memory say nothing \
-                 about virtual machines with hardware support",
-                self.launcher
-            ));
-        }
+        warnings.extend(self.note.as_ref().map(|note| format!("{}: {note}", self.launcher)));
         let retries: u32 = self.starts.iter().map(|start| start.retries).sum();
         if retries > 0 {
             warnings.push(format!("{}: {retries} starts hung and were tried again", self.launcher));

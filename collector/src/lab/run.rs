@@ -1,5 +1,6 @@
 //! One run of the lab, from the first check to the last line of the report.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::args::Args;
 use super::comparison;
 use super::elf;
+use super::ending;
 use super::launcher::{LAUNCHERS, Launcher, Machine, Reason};
 use super::phase::{self, Measured};
 use super::progress::Progress;
@@ -37,6 +39,7 @@ struct Outcome {
 ///
 /// When no two tiers could be compared, when a signal ended the run, or when something was left behind.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    check_output(args)?;
     let agent = elf::find_agent(args.agent.as_deref())?;
     let machine = Machine::here(args.kernel.clone());
     let (launchers, skipped) = choose(args, &machine)?;
@@ -47,6 +50,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let outcome = measure(&session, &machine, args, &launchers, skipped);
     session.progress.say("cleaning up");
     let mut left = session.cleanup.finish();
+    ending::reap_all();
     session.progress.finish();
     let residue = before.residue(&session.name, &session.folder);
     left.extend(residue.ours.iter().cloned());
@@ -64,6 +68,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         (None, false) => bail!("left behind: {}", left.join("; ")),
         (Some(error), true) => Err(error),
         (Some(error), false) => Err(error.context(format!("left behind: {}", left.join("; ")))),
+    }
+}
+
+/// A wrong folder should be told before a run of minutes, not after it.
+fn check_output(args: &Args) -> anyhow::Result<()> {
+    let folder =
+        args.output.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => bail!("cannot write there: {} is no folder", folder.display()),
+        _ => Ok(()),
     }
 }
 

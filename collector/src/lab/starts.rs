@@ -42,6 +42,8 @@ pub(crate) struct Entrant<'a> {
     pub(crate) accel: Option<&'static str>,
     /// What serves all its instances.
     pub(crate) shared: Vec<SharedCost>,
+    /// What a reader must know of how its instances ran.
+    pub(crate) note: Option<String>,
     /// Why it is out.
     pub(crate) failure: Option<String>,
 }
@@ -63,7 +65,15 @@ impl<'a> Entrant<'a> {
     /// An entrant that has shown nothing yet.
     #[must_use]
     pub(crate) fn new(launcher: &'static dyn Launcher, starter: Box<dyn Starter + 'a>) -> Self {
-        Self { launcher, starter, starts: Vec::new(), accel: None, shared: Vec::new(), failure: None }
+        Self {
+            launcher,
+            starter,
+            starts: Vec::new(),
+            accel: None,
+            shared: Vec::new(),
+            note: None,
+            failure: None,
+        }
     }
 
     /// Whether it is still in the run.
@@ -160,5 +170,6 @@ pub(crate) fn start(
     let took = instance.wait_for_answer(ANSWER_LIMIT, &session.stop)?;
     instance.wait_for_command(&session.stop)?;
     entrant.accel = instance.accel;
+    entrant.note = entrant.starter.note();
     Ok((instance, took))
 }

@@ -16,6 +16,8 @@ pub(crate) const ROUNDS_WANTED: u32 = 45;
 const MIN_SLOT: Duration = Duration::from_millis(400);
 /// With guests in the second half, it is so long for each slot of the first half.
 const MIN_SLOT_BESIDE_GUESTS: Duration = Duration::from_millis(250);
+/// The shortest second half: an emulated guest's network round alone takes most of half a second.
+const MIN_GUESTS: Duration = Duration::from_secs(1);
 /// The longest interval for each slot: more rounds say more than rarer ones.
 const MAX_SLOT: Duration = Duration::from_secs(1);
 /// Intervals are whole multiples of it, so that they are short to write.
@@ -83,10 +85,13 @@ impl Turns {
             *next += 1;
             Slot { number: *next, of }
         };
-        let min = if guests == 0 { MIN_SLOT } else { MIN_SLOT_BESIDE_GUESTS };
+        let min = match guests {
+            0 => MIN_SLOT * own.of,
+            guests => (MIN_SLOT_BESIDE_GUESTS * own.of).max(MIN_GUESTS * 2 * guests),
+        };
         let steps = u64::try_from((duration / ROUNDS_WANTED).as_millis()).unwrap_or(u64::MAX) / STEP_MS;
         let fitting = Duration::from_millis(steps.saturating_mul(STEP_MS));
-        let interval = fitting.clamp(min * own.of, MAX_SLOT * own.of);
+        let interval = fitting.clamp(min, min.max(MAX_SLOT * own.of));
         Self { interval, slots: is_emulated.iter().map(slot).collect(), own }
     }
 
@@ -174,6 +179,7 @@ mod tests {
 
     #[test]
     fn an_emulated_guest_has_half_of_the_time() {
+        assert_eq!(Turns::plan(&[false, true], Duration::from_secs(10)).interval(), Duration::from_secs(2));
         let turns = Turns::plan(&[false, false, true, false], ASKED);
         let slots: Vec<String> =
             (0..4).filter_map(|index| turns.arguments(index).into_iter().next()).collect();
