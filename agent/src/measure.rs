@@ -23,9 +23,9 @@ pub struct Plan {
     pub samples: u32,
 }
 
-/// How long the thread may wait for its CPU in a round before the round counts as preempted. Ping-pong on one CPU
-/// waits for its own partner, a tenth of this in all; another program's turn on the CPU lasts longer.
-const LONGEST_WAIT: Duration = Duration::from_micros(700);
+/// How long the thread may wait for its CPU in a round, its own partners aside, before the round counts as preempted.
+/// Another program's turn on the CPU lasts longer.
+const LONGEST_WAIT: Duration = Duration::from_micros(500);
 
 /// Samples of one series in one round.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -126,17 +126,20 @@ impl Watch {
         }
     }
 
-    /// What disturbed the thread since, if it should have stayed on `cpu` and has `waited` so long by now.
+    /// What disturbed the thread since, if it should have stayed on `cpu`, has `waited` so long by now, and other threads
+    /// of the probe used `partners` of CPU time, which it may have waited for.
     #[must_use]
-    pub fn causes(&self, cpu: Cpu, waited: Option<Duration>) -> Vec<Cause> {
+    pub fn causes(&self, cpu: Cpu, waited: Option<Duration>, partners: Duration) -> Vec<Cause> {
         let now = Self::start(waited);
         let elapsed = now.monotonic.saturating_sub(self.monotonic);
         let apart = |other: u64| Duration::from_nanos(other.abs_diff(elapsed)) > LARGEST_SLEW;
         // A clock that was set back shows less than nothing.
         let realtime = now.realtime.checked_sub(self.realtime);
         let suspended = apart(now.boottime.saturating_sub(self.boottime));
-        let preempted =
-            now.waited.zip(self.waited).is_some_and(|(now, then)| now.saturating_sub(then) > LONGEST_WAIT);
+        let preempted = now
+            .waited
+            .zip(self.waited)
+            .is_some_and(|(now, then)| now.saturating_sub(then) > LONGEST_WAIT + partners);
         [
             (Cause::Preempted, preempted),
             (Cause::Migrated, thread::current_cpu().is_ok_and(|current| current != cpu)),
@@ -186,10 +189,15 @@ mod tests {
         let here = thread::current_cpu().unwrap();
         let elsewhere = usize::MAX;
         let watch = Watch::start(Some(Duration::from_millis(5)));
-        assert!(!watch.causes(here, Some(Duration::from_micros(5_100))).contains(&Cause::Preempted));
-        assert!(watch.causes(here, Some(Duration::from_millis(6))).contains(&Cause::Preempted));
-        assert!(!watch.causes(here, None).contains(&Cause::Preempted), "what is not known is no cause");
-        assert!(watch.causes(elsewhere, None).contains(&Cause::Migrated));
+        let preempted = |waited_millis, partners_millis| {
+            let waited = Some(Duration::from_millis(waited_millis));
+            watch.causes(here, waited, Duration::from_millis(partners_millis)).contains(&Cause::Preempted)
+        };
+        assert!(!preempted(5, 0));
+        assert!(preempted(6, 0));
+        assert!(!preempted(6, 1), "the partner's own time is no disturbance");
+        let unknown = watch.causes(elsewhere, None, Duration::ZERO);
+        assert_eq!(unknown, [Cause::Migrated], "what is not known is no cause");
     }
 
     #[test]

@@ -100,12 +100,13 @@ impl Runner {
             Ok(ready) => ready.measure(placement),
             Err(error) => Err(error.clone()),
         };
-        let causes = watch.causes(placement.cpu, waited());
+        let partners = result.as_ref().map_or(Duration::ZERO, |round| round.own_helpers_cpu);
+        let causes = watch.causes(placement.cpu, waited(), partners);
         Some(Report {
             probe,
             result,
             causes,
-            cpu: clock::thread_cpu().saturating_sub(cpu),
+            cpu: clock::thread_cpu().saturating_sub(cpu) + partners,
             elapsed: Duration::from_nanos(clock::monotonic_nanos().saturating_sub(started)),
             timestamp: clock::realtime_seconds(),
         })

@@ -118,6 +118,8 @@ pub struct Round {
     pub durations: Vec<DurationSeries>,
     /// Everything that is one value.
     pub gauges: Vec<GaugeSeries>,
+    /// CPU time of the probe's own other threads. The measuring thread may have waited so long for them.
+    pub own_helpers_cpu: Duration,
 }
 
 /// One series of a duration family in one round.

@@ -1,7 +1,7 @@
 //! # What is measured
 //!
 //! The delay between the instant for which a sleeping thread asked to be woken and the instant at which it ran: an
-//! absolute `clock_nanosleep`, 24 times, 8 to 12 ms apart so that neither the timer tick nor the rest of the machine
+//! absolute `clock_nanosleep`, 20 times, 4 to 6 ms apart so that neither the timer tick nor the rest of the machine
 //! beats in step with it. The timer slack is 1 ns: with the default of 50 µs the kernel may put the wake-up off, and
 //! every tier looks alike.
 //!
@@ -12,7 +12,7 @@
 //!
 //! # Cost
 //!
-//! 24 wake-ups, about 1 ms of CPU time and a quarter of a second of sleep, every 15 s.
+//! 20 wake-ups, about 1 ms of CPU time and a tenth of a second of sleep, every 15 s.
 
 use tierprobe_model::{Family, Kind};
 
@@ -37,9 +37,9 @@ pub(super) const SPEC: Spec = Spec {
     prepare: |_| Ok(Box::new(Scheduler { seed: clock::realtime_nanos() })),
 };
 
-const WAKE_UPS: usize = 24;
-const SHORTEST_GAP_NANOS: u64 = 8_000_000;
-const GAP_SPREAD_NANOS: u64 = 4_000_000;
+const WAKE_UPS: usize = 20;
+const SHORTEST_GAP_NANOS: u64 = 4_000_000;
+const GAP_SPREAD_NANOS: u64 = 2_000_000;
 
 struct Scheduler {
     /// State of the generator that spreads the gaps.

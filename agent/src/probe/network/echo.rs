@@ -4,7 +4,9 @@ use std::io::{Read, Result, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use crate::sys::clock;
 use crate::sys::thread::{self, Cpu};
 
 /// Stack of the thread: it holds one message.
@@ -23,8 +25,10 @@ pub(super) enum Peer {
 #[derive(Debug)]
 pub(super) struct Echo {
     sessions: Option<SyncSender<(Cpu, Peer)>>,
-    /// One message when a session begins and one when it has ended.
-    steps: Receiver<()>,
+    /// One message when a session begins and one when it has ended, with the CPU time that it cost.
+    steps: Receiver<Duration>,
+    /// CPU time of sessions since it was last asked for.
+    cpu: Duration,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,17 +47,18 @@ impl Echo {
                     // Where it may not run, the round trip still works; the round is marked as migrated
                     // by whoever measures, who has the same CPUs.
                     let _pinned = thread::pin(&[cpu]);
-                    if step.send(()).is_err() {
+                    let before = clock::thread_cpu();
+                    if step.send(Duration::ZERO).is_err() {
                         return;
                     }
                     // An end that came too early shows at the other side.
                     let _ended = answer(peer);
-                    if step.send(()).is_err() {
+                    if step.send(clock::thread_cpu().saturating_sub(before)).is_err() {
                         return;
                     }
                 }
             })?;
-        Ok(Self { sessions: Some(sessions), steps, thread: Some(thread) })
+        Ok(Self { sessions: Some(sessions), steps, cpu: Duration::ZERO, thread: Some(thread) })
     }
 
     /// Answers on `peer`, pinned to `cpu`, while `measure` runs.
@@ -72,8 +77,13 @@ impl Echo {
         sessions.send((cpu, peer)).map_err(|_| died())?;
         self.steps.recv().map_err(|_| died())?;
         let measured = measure();
-        self.steps.recv().map_err(|_| died())?;
+        self.cpu += self.steps.recv().map_err(|_| died())?;
         measured
+    }
+
+    /// CPU time that sessions have cost since this was last asked.
+    pub(super) const fn take_cpu(&mut self) -> Duration {
+        std::mem::replace(&mut self.cpu, Duration::ZERO)
     }
 }
 
