@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tierprobe_model::Cause;
 
 use crate::cgroup::Cgroup;
@@ -59,12 +60,12 @@ impl Runner {
     /// Runs those probes of `due` that `may_start` says yes to, each asked when its turn comes. The thread is pinned
     /// to the next of its CPUs.
     pub fn turn(&mut self, due: &[usize], mut may_start: impl FnMut(usize) -> bool) -> Vec<Report> {
-        let placement = self.next_placement();
+        let (placement, pinned) = self.next_placement();
         let before = Neighbours::read(&self.fs, self.quota.as_ref(), placement.cpu);
         let mut reports: Vec<Report> = Vec::with_capacity(due.len());
         for probe in due {
             if may_start(*probe) {
-                reports.extend(self.run(*probe, placement));
+                reports.extend(self.run(*probe, placement, pinned));
             }
         }
         // These counters move in steps of 10 ms, longer than most rounds: a step anywhere in the turn
@@ -77,7 +78,7 @@ impl Runner {
     }
 
     /// The smallest timer slack, so that no wake-up is put off, and the next CPU in turn.
-    fn next_placement(&mut self) -> Placement {
+    fn next_placement(&mut self) -> (Placement, Result<(), Errno>) {
         self.turns = self.turns.wrapping_add(1);
         let _stays_at_fifty_micros = thread::set_smallest_timer_slack();
         let cpus = thread::allowed_cpus().unwrap_or_default();
@@ -85,20 +86,23 @@ impl Runner {
         let current = || thread::current_cpu().unwrap_or(0);
         let cpu = at(self.turns).unwrap_or_else(current);
         let other = at(self.turns + 1).filter(|other| *other != cpu);
-        // If this fails the rounds are marked as migrated when the thread moves.
-        let _moves = thread::pin(&[cpu]);
-        Placement { cpu, other }
+        (Placement { cpu, other }, thread::pin(&[cpu]))
     }
 
-    fn run(&mut self, probe: usize, placement: Placement) -> Option<Report> {
+    fn run(&mut self, probe: usize, placement: Placement, pinned: Result<(), Errno>) -> Option<Report> {
         let (spec, ready) = self.probes.get_mut(probe)?;
         // Leaving out rounds for what they measure would be choosing the outcome.
         let waited = || if spec.measures_waiting { None } else { waited(&self.fs) };
         let (started, cpu) = (clock::monotonic_nanos(), clock::thread_cpu());
         let watch = Watch::start(waited());
-        let result = match ready {
-            Ok(ready) => ready.measure(placement),
-            Err(error) => Err(error.clone()),
+        let result = match (ready, pinned) {
+            // The same time would be four times another from run to run, and look like a difference of places.
+            (_, Err(errno)) if spec.operations.is_some() => {
+                let what = "the measuring thread cannot be pinned to a CPU (sched_setaffinity)";
+                Err(ProbeError::failed(what, errno))
+            }
+            (Ok(ready), _) => ready.measure(placement),
+            (Err(error), _) => Err(error.clone()),
         };
         let partners = result.as_ref().map_or(Duration::ZERO, |round| round.own_helpers_cpu);
         let causes = watch.causes(placement.cpu, waited(), partners);
@@ -161,6 +165,8 @@ fn steal(stat: &str, cpu: Cpu) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use tierprobe_model::{Kernel, Tier};
+
     use super::*;
 
     #[test]
@@ -170,6 +176,19 @@ mod tests {
         assert_eq!(steal(stat, 10), Some(42));
         assert_eq!(steal(stat, 2), None);
         assert_eq!(steal("cpu2 garbage", 2), None);
+    }
+
+    #[test]
+    fn what_was_not_pinned_is_not_published() {
+        let specs: Vec<&'static Spec> = crate::probe::PROBES.iter().collect();
+        let site = Site { fs: &HostFs::live(), tier: Tier::Unknown, kernel: Kernel::Unknown };
+        let mut runner = Runner::new(&specs, &site);
+        let placement = Placement { cpu: 0, other: None };
+        for (index, spec) in specs.iter().enumerate() {
+            let report = runner.run(index, placement, Err(Errno::EPERM)).unwrap();
+            let refused = matches!(&report.result, Err(ProbeError::Failed(why)) if why.contains("pinned"));
+            assert_eq!(refused, spec.operations.is_some(), "{}: {report:?}", spec.name);
+        }
     }
 
     #[test]

@@ -9,16 +9,19 @@
 //! - [`stats`]: intervals, tests and corrections; pure, closed forms.
 //! - [`compare`]: a baseline against each other group, row by row; [`verdict`] and [`warning`] are its words.
 //! - [`report`]: a comparison as table, Markdown or JSON.
+//! - [`duration`], [`output`]: spans of time as users write them, and where a report goes.
 //! - [`lab`]: the same agent in every tier that this machine can run.
 //! - [`cli`]: the commands.
 
 pub mod cli;
 pub mod compare;
 pub mod dataset;
+pub mod duration;
 pub mod error;
 pub mod exposition;
 pub mod lab;
 pub mod observation;
+pub mod output;
 pub mod report;
 pub mod source;
 pub mod stats;

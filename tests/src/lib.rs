@@ -1,1 +1,25 @@
-//! placeholder
+//! What tests share that need real programs.
+//!
+//! - [`need`]: finds a program, or says loudly that a test was skipped for want of it.
+//! - [`program`]: a program that a test started, with its log and its end.
+//! - [`binary`]: the static binaries, built once.
+//! - [`agent`]: the agent, started on a free port.
+//! - [`http`]: asks them.
+//! - [`prometheus`]: a real Prometheus server, and `promtool`.
+//!
+//! All of them fail by panicking with what the program said, as a test does.
+
+pub mod agent;
+pub mod binary;
+pub mod http;
+pub mod need;
+pub mod program;
+pub mod prometheus;
+
+use std::path::{Path, PathBuf};
+
+/// A file of this repository by its path from the root.
+#[must_use]
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}

@@ -3,6 +3,12 @@
 //! Measured values are masked, everything else is exact: names, labels, help, types, order, and what follows from the
 //! fixture's files. `make golden` writes the files anew; a review sees the difference.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking; clippy exempts test functions, but not what they call"
+)]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -78,7 +78,7 @@ impl Probe for Boot {
 
 /// Seconds from the kernel's start to a process's.
 fn since_boot(fs: &HostFs, path: &str) -> Result<f64, ProbeError> {
-    let bytes = fs.bytes(path).map_err(|error| ProbeError::failed(path, error))?;
+    let bytes = fs.bytes(path).map_err(|error| ProbeError::unread(path, &error))?;
     let stat = Stat::from_read(bytes.as_slice()).map_err(|error| ProbeError::failed(path, error))?;
     let ticks = u32::try_from(stat.starttime).map_err(|error| ProbeError::failed(path, error))?;
     Ok(f64::from(ticks) / f64::from(clock::ticks_per_second()))

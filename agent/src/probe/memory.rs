@@ -98,7 +98,7 @@ impl Memory {
 
 impl Probe for Memory {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
-        let text = self.fs.bytes(MEMINFO).map_err(|error| ProbeError::failed(MEMINFO, error))?;
+        let text = self.fs.bytes(MEMINFO).map_err(|error| ProbeError::unread(MEMINFO, &error))?;
         let memory =
             Meminfo::from_read(text.as_slice()).map_err(|error| ProbeError::failed(MEMINFO, error))?;
         let mut round = Round::default();

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tierprobe_model::{Family, Kernel, Tier};
 
-use crate::host::HostFs;
+use crate::host::{HostFs, ReadError};
 use crate::measure::{Samples, Summary};
 use crate::sys::thread::Cpu;
 
@@ -100,6 +100,12 @@ impl ProbeError {
     /// `what` is not to be had here.
     pub(crate) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported(what.into())
+    }
+
+    /// The kernel file at `path` could not be read: where there is none, there is nothing to measure.
+    pub(crate) fn unread(path: &str, error: &ReadError) -> Self {
+        let message = format!("{path}: {error}");
+        if *error == ReadError::NotFound { Self::Unsupported(message) } else { Self::Failed(message) }
     }
 
     /// `what` went wrong with `error`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{duration, output, progress};
+use super::progress;
 use crate::compare::{self, Options};
 use crate::dataset::{Dataset, Filter};
 use crate::observation::Statistic;
@@ -13,6 +13,7 @@ use crate::report::{self, Format};
 use crate::source::agent::Schedule;
 use crate::source::{self, Source};
 use crate::stats::equivalence::Threshold;
+use crate::{duration, output};
 
 /// What to compare, and how.
 #[derive(Debug, clap::Args)]
@@ -79,6 +80,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         filters: args.filters.clone(),
         statistic: args.statistic,
         threshold: args.threshold,
+        ..Options::default()
     };
     let comparison = compare::compare(&dataset, &options)
         // What was dropped may well be why, and without a report nobody else says so.

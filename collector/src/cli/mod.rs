@@ -1,13 +1,9 @@
 //! The commands.
 //!
 //! - [`compare`]: tiers of a fleet, from live agents or from files.
-//! - [`duration`]: spans of time as users write them.
-//! - [`output`]: where a report goes.
 //! - [`progress`]: what the user sees while waiting.
 
 pub mod compare;
-pub mod duration;
-pub mod output;
 pub mod progress;
 
 use clap::{Parser, Subcommand};

@@ -35,6 +35,8 @@ pub struct Options {
     /// The group that the others are compared with; by default the first one, in the order of
     /// [`tierprobe_model::Tier::ALL`].
     pub baseline: Option<String>,
+    /// Groups in the order in which they are compared; those it does not name come behind.
+    pub order: Vec<String>,
     /// Only instances that all of these keep.
     pub filters: Vec<Filter>,
     /// Which number of a duration's rounds; gauges have one only.
@@ -48,6 +50,7 @@ impl Default for Options {
         Self {
             by: "tier".to_owned(),
             baseline: None,
+            order: Vec::new(),
             filters: Vec::new(),
             statistic: Statistic::P50,
             threshold: Threshold::default(),
@@ -113,7 +116,11 @@ impl Comparison {
 ///
 /// When there are not two groups to compare, or the baseline is none of them.
 pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, CompareError> {
-    let grouped = group::group(dataset, &options.by, &options.filters)?;
+    let mut grouped = group::group(dataset, &options.by, &options.filters)?;
+    let place = |group: &Group<'_>| {
+        options.order.iter().position(|value| *value == group.value).unwrap_or(options.order.len())
+    };
+    grouped.groups.sort_by_key(place);
     let baseline = baseline(&grouped.groups, options)?;
     let candidates: Vec<&Group<'_>> =
         grouped.groups.iter().filter(|group| group.value != baseline.value).collect();

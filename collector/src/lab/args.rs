@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::launcher::LAUNCHERS;
-use crate::cli::duration;
+use crate::duration;
 use crate::report::Format;
 
 /// What to start, and for how long.
@@ -14,8 +14,8 @@ pub struct Args {
     #[arg(long, value_name = "LAUNCHER,…", value_delimiter = ',', value_parser = launcher_name)]
     pub tier: Vec<String>,
 
-    /// How long all instances measure together, in turns; less than a minute and a half says little
-    #[arg(long = "for", value_name = "DURATION", default_value = "90s", value_parser = at_least_a_second)]
+    /// How long all instances measure together, in turns; less says little
+    #[arg(long = "for", value_name = "DURATION", default_value = "2m", value_parser = at_least_a_second)]
     pub duration: Duration,
 
     /// How often each launcher starts an instance, to measure start time and memory

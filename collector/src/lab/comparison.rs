@@ -10,6 +10,8 @@ use crate::observation::{Collected, Instance};
 
 /// The label that tells the lab's instances apart, and groups them.
 pub(crate) const LABEL: &str = "launcher";
+/// Families that tell what an instance sees of the machine's memory.
+const SEEN_MEMORY: &str = "tierprobe_memory_";
 /// The launcher that the others are compared with, where it ran.
 const BASELINE: &str = "process";
 
@@ -28,10 +30,16 @@ pub(crate) fn compare(entrants: &[Entrant<'_>], measured: Vec<Measured>) -> Resu
             None => collected.push(only_starts(entrant)),
         }
     }
+    // What instances see of the machine's memory is the state of this one machine, whoever looks, and not what an
+    // instance costs: that is measured from outside.
+    for one in &mut collected {
+        one.observations.retain(|observation| !observation.family.starts_with(SEEN_MEMORY));
+    }
     let has_baseline = collected.iter().any(|one| one.instance.name == BASELINE);
     let first = collected.first().map(|one| one.instance.name.clone());
     let baseline = if has_baseline { Some(BASELINE.to_owned()) } else { first };
-    let options = Options { by: LABEL.to_owned(), baseline, ..Options::default() };
+    let order = entrants.iter().map(|entrant| entrant.launcher.name().to_owned()).collect();
+    let options = Options { by: LABEL.to_owned(), baseline, order, ..Options::default() };
     compare::compare(&Dataset::new(collected), &options)
 }
 

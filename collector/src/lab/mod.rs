@@ -58,7 +58,7 @@ use std::io;
 
 pub use args::Args;
 
-use crate::cli::output;
+use crate::output;
 
 /// Runs the lab, or what the arguments ask for instead.
 ///

@@ -25,8 +25,7 @@ use super::undo::Undo;
 
 const PROGRAM: &str = "qemu-system-x86_64";
 const KVM: &str = "kvm";
-/// What [`Instance::accel`] says of an emulated processor.
-pub(crate) const TCG: &str = "tcg";
+const TCG: &str = "tcg";
 
 /// How long a guest with hardware virtualization may take to its marker; it takes about a second.
 const KVM_LIMIT: Duration = Duration::from_secs(6);

@@ -10,6 +10,7 @@ use super::phase::{Clock, Measured};
 use super::residue::Residue;
 use super::starts::{Entrant, SETTLE, Start};
 use super::turns::{Kept, ROUNDS_WANTED, Turns};
+use crate::observation::Labels;
 use crate::report::Format;
 
 /// The share of rounds outside their slot from which on the turns were not fair.
@@ -46,6 +47,8 @@ struct TierReport {
     description: &'static str,
     /// The tier, as the agent itself found it; absent where it did not come to measuring.
     tier: Option<String>,
+    /// Everything that the agent said of where it is.
+    labels: Labels,
     /// How a virtual machine ran: `kvm` or `tcg`.
     accel: Option<&'static str>,
     start_seconds_p50: Option<f64>,
@@ -170,6 +173,7 @@ impl TierReport {
             launcher: entrant.launcher.name(),
             description: entrant.launcher.describe(),
             tier: measured.and_then(|one| one.collected.instance.labels.get("tier").cloned()),
+            labels: measured.map(|one| one.collected.instance.labels.clone()).unwrap_or_default(),
             accel: entrant.accel,
             start_seconds_p50: entrant.median(|start| start.start_seconds),
             host_memory_bytes_p50: entrant.median(|start| bytes(start.host_memory.total_bytes)),

@@ -19,8 +19,8 @@ use super::session::Session;
 use super::starts::{self, Entrant};
 use super::stop::Stop;
 use super::turns::Turns;
-use crate::cli::output;
 use crate::compare::Comparison;
+use crate::output;
 use crate::report::{self, Format};
 
 /// How many tiers a comparison takes.
@@ -133,10 +133,10 @@ fn measure(
     session.progress.expect(steps);
     starts::measure(session, &mut entrants, args.starts)?;
 
-    let is_emulated: Vec<bool> =
-        entrants.iter().filter(|entrant| entrant.is_in()).map(Entrant::is_emulated).collect();
-    let count = is_emulated.len();
-    let turns = Turns::plan(&is_emulated, args.duration);
+    let lengths: Vec<Duration> =
+        entrants.iter().filter(|entrant| entrant.is_in()).map(Entrant::turn).collect();
+    let count = lengths.len();
+    let turns = Turns::plan(&lengths, args.duration);
     let mut duration = turns.duration(args.duration);
     if duration > args.duration {
         session.progress.note(&format!("{count} tiers take {} s for enough rounds", duration.as_secs()));

@@ -23,12 +23,19 @@ use super::instance::{HostMemory, Instance};
 use super::launcher::{Launcher, Plan, SharedCost, Starter};
 use super::session::Session;
 use super::stop::Interrupted;
+use super::turns;
 
 /// How long an instance may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
 
 /// From the first answer to the measurement of memory: the first rounds of the probes are over by then.
 pub(crate) const SETTLE: Duration = Duration::from_millis(2500);
+
+/// From one turn of an instance to the next meanwhile: it begins one, and ends it, before its memory is measured.
+const INTERVAL: Duration = Duration::from_millis(1500);
+
+/// How long a turn is taken to be where none was seen.
+const USUAL_TURN: Duration = Duration::from_millis(300);
 
 /// A launcher in a run, and what it has shown so far.
 pub(crate) struct Entrant<'a> {
@@ -42,6 +49,8 @@ pub(crate) struct Entrant<'a> {
     pub(crate) accel: Option<&'static str>,
     /// What serves all its instances.
     pub(crate) shared: Vec<SharedCost>,
+    /// How long its longest turn took, where one was seen.
+    pub(crate) longest_turn: Option<Duration>,
     /// What a reader must know of how its instances ran.
     pub(crate) note: Option<String>,
     /// Why it is out.
@@ -71,6 +80,7 @@ impl<'a> Entrant<'a> {
             starts: Vec::new(),
             accel: None,
             shared: Vec::new(),
+            longest_turn: None,
             note: None,
             failure: None,
         }
@@ -82,10 +92,11 @@ impl<'a> Entrant<'a> {
         self.failure.is_none()
     }
 
-    /// Whether its processor is emulated, which makes all that it does many times slower.
+    /// How long its longest turn took so far.
     #[must_use]
-    pub(crate) fn is_emulated(&self) -> bool {
-        self.accel == Some(super::qemu::TCG)
+    pub(crate) fn turn(&self) -> Duration {
+        // An agent that showed no round gets what one takes on a busy machine.
+        self.longest_turn.unwrap_or(USUAL_TURN)
     }
 
     /// The median of a number over its starts.
@@ -133,9 +144,12 @@ pub(crate) fn measure(
 fn measure_one(session: &Session, entrant: &mut Entrant<'_>, number: u32) -> anyhow::Result<Start> {
     let plan = Plan {
         name: format!("{}-{}-{number}", session.name, entrant.launcher.name()),
-        arguments: ["--probe.interval=1s", "--probe.budget=0.5", "--log.level=warn"]
-            .map(str::to_owned)
-            .to_vec(),
+        arguments: vec![
+            "--probe.slot=1/1".to_owned(),
+            format!("--probe.interval={}ms", INTERVAL.as_millis()),
+            "--probe.budget=0.5".to_owned(),
+            "--log.level=warn".to_owned(),
+        ],
     };
     let mark = session.cleanup.mark();
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
@@ -147,6 +161,10 @@ fn measure_one(session: &Session, entrant: &mut Entrant<'_>, number: u32) -> any
         entrant.shared = entrant.starter.shared();
         let host_memory = instance.host_memory()?;
         let retries = instance.retries;
+        if number > 0 {
+            let turn = instance.scrape().ok().and_then(|text| turns::latest_turn(&text, INTERVAL));
+            entrant.longest_turn = entrant.longest_turn.max(turn);
+        }
         Ok(Start { timestamp, start_seconds: took.as_secs_f64(), host_memory, retries })
     });
     let left = session.cleanup.back_to(mark);

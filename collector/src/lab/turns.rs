@@ -1,30 +1,33 @@
 //! Turns: instances that share a machine must not measure at the same time.
 //!
-//! Every interval of the wall clock is cut into equal slots. Each instance measures in one slot only, and one more
-//! slot belongs to the lab: it scrapes then, when nobody measures. An emulated guest needs many times longer for
-//! its rounds than the others, so where there is one, the slots fill the first half of the interval, and the
-//! second half belongs to the guests.
+//! Every interval of the wall clock is cut into equal units. Each instance measures in its own of them only, and
+//! one more belongs to the lab: it scrapes then, when nobody measures. How long a turn takes was seen at the
+//! starts. An emulated guest needs many times longer than the others and gets several units: a power of two, as an
+//! agent knows its turn as one of N equal slots.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// How many rounds the statement about these instances needs, with a few to spare.
-pub(crate) const ROUNDS_WANTED: u32 = 45;
+use crate::exposition;
 
-/// The shortest interval is so long for each slot: all probes' rounds have to fit.
-const MIN_SLOT: Duration = Duration::from_millis(400);
-/// With guests in the second half, it is so long for each slot of the first half.
-const MIN_SLOT_BESIDE_GUESTS: Duration = Duration::from_millis(250);
-/// The shortest second half: an emulated guest's network round alone takes most of half a second.
-const MIN_GUESTS: Duration = Duration::from_secs(1);
-/// The longest interval for each slot: more rounds say more than rarer ones.
-const MAX_SLOT: Duration = Duration::from_secs(1);
+/// How many rounds the statement about these instances needs, with a few to spare.
+pub(crate) const ROUNDS_WANTED: u32 = 60;
+
+/// The shortest unit.
+const MIN_UNIT: Duration = Duration::from_millis(150);
+/// The longest interval is so long for each unit: more rounds say more than rarer ones.
+const MAX_UNIT: Duration = Duration::from_secs(1);
+/// What a turn gets beyond the longest one seen so far: its share, and its time.
+const SPARE_SHARE: f64 = 1.3;
+const SPARE: Duration = Duration::from_millis(50);
+/// Instances whose turns differ by less get slots of one length.
+const ALIKE: u32 = 2;
 /// Intervals are whole multiples of it, so that they are short to write.
 const STEP_MS: u64 = 100;
 
 /// How much longer than asked for a run may get on its own account.
-const MAX_STRETCH: f64 = 1.35;
+const MAX_STRETCH: f64 = 1.8;
 
 /// Who measures when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,31 +71,40 @@ pub(crate) struct Kept {
 }
 
 impl Turns {
-    /// Turns for these instances, each emulated or not, so that the wanted rounds fit into `duration` if they can.
+    /// Turns for instances whose turns take so long, so that the wanted rounds fit into `duration` if they can.
     #[must_use]
-    pub(crate) fn plan(is_emulated: &[bool], duration: Duration) -> Self {
-        let count = |wanted: bool| {
-            u32::try_from(is_emulated.iter().filter(|is| **is == wanted).count()).unwrap_or(u32::MAX)
-        };
-        // The lab's own slot is the last of those that are not guests'.
-        let (slots, guests) = (count(false).saturating_add(1), count(true));
-        let halves = if guests == 0 { 1 } else { 2 };
-        let own = Slot { number: slots, of: slots * halves };
-        let (mut next_slot, mut next_guest) = (0, guests);
-        let slot = |is_emulated: &bool| {
-            let (next, of) =
-                if *is_emulated { (&mut next_guest, guests * 2) } else { (&mut next_slot, own.of) };
-            *next += 1;
-            Slot { number: *next, of }
-        };
-        let min = match guests {
-            0 => MIN_SLOT * own.of,
-            guests => (MIN_SLOT_BESIDE_GUESTS * own.of).max(MIN_GUESTS * 2 * guests),
-        };
-        let steps = u64::try_from((duration / ROUNDS_WANTED).as_millis()).unwrap_or(u64::MAX) / STEP_MS;
-        let fitting = Duration::from_millis(steps.saturating_mul(STEP_MS));
-        let interval = fitting.clamp(min, min.max(MAX_SLOT * own.of));
-        Self { interval, slots: is_emulated.iter().map(slot).collect(), own }
+    pub(crate) fn plan(turns: &[Duration], duration: Duration) -> Self {
+        let needs: Vec<Duration> =
+            turns.iter().map(|turn| (turn.mul_f64(SPARE_SHARE) + SPARE).max(MIN_UNIT)).collect();
+        let shortest = needs.iter().min().copied().unwrap_or(MIN_UNIT);
+        let alike = needs.iter().filter(|need| **need <= shortest * ALIKE);
+        let unit = alike.max().copied().unwrap_or(shortest);
+        let widths: Vec<u32> = needs
+            .iter()
+            .map(|need| {
+                let units = need.as_nanos().div_ceil(unit.as_nanos().max(1));
+                u32::try_from(units).unwrap_or(u32::MAX).checked_next_power_of_two().unwrap_or(1)
+            })
+            .collect();
+        // Wide slots first: then each begins at a multiple of its own width, and so is one of N equal ones.
+        let widest = widths.iter().max().copied().unwrap_or(1);
+        let units = (widths.iter().sum::<u32>() + 1).next_multiple_of(widest);
+        let mut order: Vec<usize> = (0..widths.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(widths.get(*index)));
+        let mut slots = vec![Slot { number: units, of: units }; widths.len()];
+        let mut next = 0;
+        for index in order {
+            if let (Some(slot), Some(width)) = (slots.get_mut(index), widths.get(index)) {
+                *slot = Slot { number: next / width + 1, of: units / width };
+                next += width;
+            }
+        }
+        let fitting = (duration / ROUNDS_WANTED).min(MAX_UNIT * units);
+        let steps = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let needed = steps(unit * units).div_ceil(STEP_MS);
+        let steps = needed.max(steps(fitting) / STEP_MS);
+        let interval = Duration::from_millis(steps.saturating_mul(STEP_MS));
+        Self { interval, slots, own: Slot { number: units, of: units } }
     }
 
     /// From one turn of an instance to its next.
@@ -156,56 +168,101 @@ impl Turns {
     }
 }
 
+/// How long the latest turn took, in a scrape of an agent whose turn begins with each `interval`: the end of the
+/// last round in it. `None` when it shows no round.
+#[must_use]
+pub(crate) fn latest_turn(text: &str, interval: Duration) -> Option<Duration> {
+    let families = exposition::parse(text).ok()?;
+    let ends =
+        families.iter().find(|family| family.name == "tierprobe_probe_last_round_timestamp_seconds")?;
+    let into = ends.samples.iter().map(|sample| sample.value.rem_euclid(interval.as_secs_f64()));
+    Duration::try_from_secs_f64(into.fold(f64::NEG_INFINITY, f64::max)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ASKED: Duration = Duration::from_secs(90);
+    const ASKED: Duration = Duration::from_secs(120);
+    const SHORT: Duration = Duration::from_millis(250);
+    const LONG: Duration = Duration::from_millis(650);
 
-    #[test]
-    fn ninety_seconds_hold_enough_rounds_of_four_instances() {
-        let turns = Turns::plan(&[false; 4], ASKED);
-        assert_eq!(turns.interval(), Duration::from_secs(2));
-        assert_eq!(turns.duration(ASKED), ASKED);
-        assert_eq!(turns.arguments(0)[..2], ["--probe.slot=1/5", "--probe.interval=2000ms"]);
+    fn slots(turns: &Turns, count: usize) -> Vec<String> {
+        (0..count).filter_map(|index| turns.arguments(index).into_iter().next()).collect()
     }
 
     #[test]
-    fn five_instances_take_a_little_longer_and_a_short_run_stays_short() {
-        let turns = Turns::plan(&[false; 5], ASKED);
-        assert_eq!(turns.duration(ASKED), Duration::from_secs(108));
+    fn instances_alike_get_slots_alike_and_the_lab_the_last_one() {
+        let turns = Turns::plan(&[SHORT, SHORT + SPARE, SHORT, SHORT], ASKED);
+        assert_eq!(
+            slots(&turns, 4),
+            ["--probe.slot=1/5", "--probe.slot=2/5", "--probe.slot=3/5", "--probe.slot=4/5"]
+        );
+        assert_eq!(turns.interval(), Duration::from_millis(2200));
+        assert_eq!(turns.arguments(0)[1], "--probe.interval=2200ms");
+        assert_eq!(turns.duration(ASKED), Duration::from_secs(132));
         assert_eq!(turns.duration(Duration::from_secs(10)), Duration::from_secs(10));
     }
 
     #[test]
-    fn an_emulated_guest_has_half_of_the_time() {
-        assert_eq!(Turns::plan(&[false, true], Duration::from_secs(10)).interval(), Duration::from_secs(2));
-        let turns = Turns::plan(&[false, false, true, false], ASKED);
-        let slots: Vec<String> =
-            (0..4).filter_map(|index| turns.arguments(index).into_iter().next()).collect();
-        assert_eq!(slots, ["--probe.slot=1/8", "--probe.slot=2/8", "--probe.slot=2/2", "--probe.slot=3/8"]);
-        assert_eq!(turns.interval(), Duration::from_secs(2));
-        // The lab's slot comes right before the guest's.
-        assert_eq!(turns.next_scrape(Duration::from_secs(100)), Duration::from_millis(100_750));
-        assert!(turns.outside_seconds(2, 101.5) < 1e-9);
-        assert!((turns.outside_seconds(2, 100.9) - 0.1).abs() < 1e-6);
+    fn an_emulated_guest_has_more_of_the_time() {
+        let turns = Turns::plan(&[SHORT, SHORT, SHORT, LONG], ASKED);
+        assert_eq!(
+            slots(&turns, 4),
+            ["--probe.slot=5/8", "--probe.slot=6/8", "--probe.slot=7/8", "--probe.slot=1/2"]
+        );
+        let quick = Turns::plan(&[SHORT, SHORT, SHORT, LONG / 2], ASKED);
+        assert_eq!(slots(&quick, 4)[3], "--probe.slot=4/5");
     }
 
     #[test]
-    fn the_lab_scrapes_in_the_last_slot() {
-        let turns = Turns::plan(&[false; 4], ASKED);
-        assert_eq!(turns.next_scrape(Duration::from_millis(100_500)), Duration::from_millis(101_600));
-        assert_eq!(turns.next_scrape(Duration::from_millis(101_600)), Duration::from_millis(103_600));
+    fn no_two_slots_overlap() {
+        let lengths = [Duration::from_secs(2), SHORT, LONG, SHORT, Duration::from_secs(1)];
+        let turns = Turns::plan(&lengths, ASKED);
+        let mut spans: Vec<(Duration, Duration)> = turns
+            .slots
+            .iter()
+            .chain([&turns.own])
+            .map(|slot| {
+                (slot.begin(turns.interval), slot.begin(turns.interval) + slot.length(turns.interval))
+            })
+            .collect();
+        for (turn, slot) in lengths.iter().zip(&turns.slots) {
+            assert!(slot.length(turns.interval) > *turn, "{slot:?}");
+        }
+        spans.sort();
+        for pair in spans.windows(2) {
+            assert!(pair[0].1 <= pair[1].0 + Duration::from_nanos(10), "{spans:?}");
+        }
+        assert!(spans.last().is_some_and(|last| last.1 <= turns.interval + Duration::from_nanos(10)));
+    }
+
+    #[test]
+    fn the_lab_scrapes_in_its_own_slot() {
+        let turns = Turns::plan(&[Duration::ZERO; 3], ASKED);
+        assert_eq!(turns.interval(), Duration::from_secs(2));
+        assert_eq!(turns.next_scrape(Duration::from_millis(100_200)), Duration::from_millis(101_500));
+        assert_eq!(turns.next_scrape(Duration::from_millis(101_500)), Duration::from_millis(103_500));
     }
 
     #[test]
     fn a_round_is_in_its_slot_or_so_far_outside() {
-        let turns = Turns::plan(&[false; 4], ASKED);
+        let turns = Turns::plan(&[Duration::ZERO; 3], ASKED);
         let outside = |at| turns.outside_seconds(1, at);
-        assert!(outside(100.5) < 1e-9);
-        assert!((outside(100.9) - 0.1).abs() < 1e-6);
-        assert!((outside(100.3) - 0.1).abs() < 1e-6);
-        let kept = turns.kept(1, [100.5, 100.9, 102.5].into_iter());
+        assert!(outside(100.6) < 1e-9);
+        assert!((outside(101.1) - 0.1).abs() < 1e-6);
+        assert!((outside(100.4) - 0.1).abs() < 1e-6);
+        let kept = turns.kept(1, [100.6, 101.1, 102.6].into_iter());
         assert_eq!((kept.rounds, kept.outside), (3, 1));
+    }
+
+    #[test]
+    fn a_turn_ends_with_its_last_round() {
+        let text = "# TYPE tierprobe_probe_last_round_timestamp_seconds gauge\n\
+                    tierprobe_probe_last_round_timestamp_seconds{probe=\"a\"} 300.25\n\
+                    tierprobe_probe_last_round_timestamp_seconds{probe=\"b\"} 301.75\n";
+        let interval = Duration::from_millis(1500);
+        assert_eq!(latest_turn(text, interval), Some(Duration::from_millis(250)));
+        assert_eq!(latest_turn("", interval), None);
     }
 }

@@ -3,6 +3,8 @@
 //! Everything in pairs on one machine, in turn, so that a machine whose speed drifts does not favour either side.
 //! `make bench` runs it and writes the tables into `agent/BUDGET.md`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
+
 mod accuracy;
 mod budget;
 mod exporter;

@@ -1,0 +1,50 @@
+//! Programs that a test needs and that may not be installed.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Which package of Debian has a program, where it is not called as the program is.
+const PACKAGES: &[(&str, &str)] = &[("promtool", "prometheus"), ("systemd-analyze", "systemd")];
+
+/// Where `program` is. `None` if it is not installed, which is said on standard error; the test then has nothing to
+/// do.
+///
+/// # Panics
+///
+/// If it is not installed and `CI=true` or `TIERPROBE_E2E=required`: there, a skipped test is a failed one.
+#[must_use]
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+pub fn need(program: &str) -> Option<PathBuf> {
+    let found = find(program);
+    if found.is_none() {
+        let package =
+            PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |(_, package)| package);
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        let message = format!("SKIPPED {test}: {program} is not installed; apt-get install {package}");
+        let is = |variable: &str, value: &str| std::env::var_os(variable).is_some_and(|set| set == value);
+        if is("CI", "true") || is("TIERPROBE_E2E", "required") {
+            panic!("{message}");
+        }
+        // Not eprintln!: of a test that passes, the harness would swallow it.
+        let _nobody_listens = writeln!(std::io::stderr(), "{message}");
+    }
+    found
+}
+
+/// The first file of that name in `PATH`.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_where_the_shell_finds_it() {
+        assert!(find("sh").is_some_and(|sh| sh.is_absolute()));
+        assert_eq!(find("no-such-program-as-this"), None);
+    }
+}
