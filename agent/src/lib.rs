@@ -4,7 +4,7 @@
 //!
 //! - [`host`], [`machine`]: the host's files and its CPUID, all that detection looks at.
 //! - [`detect`]: from these to evidence, and from evidence to a verdict.
-//! - [`probe`]: what is measured; [`measure`] how samples are taken; [`runner`] runs probes on a pinned thread;
+//! - [`probe`]: what is measured; [`measure`] how samples are taken; [`mod@runner`] runs probes on a pinned thread;
 //!   [`schedule`] says when, within [`budget`].
 //! - [`snapshot`]: the verdict and the latest round of each probe, the only shared state.
 //! - [`export`]: from a snapshot to the Prometheus exposition; [`record`] to JSON; `http` answers with it.

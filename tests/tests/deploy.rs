@@ -10,7 +10,7 @@ use std::process::Command;
 
 use tierprobe_tests::need::need;
 use tierprobe_tests::prometheus::promtool;
-use tierprobe_tests::{binary, repository};
+use tierprobe_tests::{agent, binary, repository};
 
 const UNIT: &str = "deploy/systemd/tierprobe-agent.service";
 const DROP_IN: &str = "deploy/systemd/measurement.conf";

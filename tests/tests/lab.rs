@@ -102,7 +102,10 @@ fn every_tier_is_started_recognised_measured_and_cleaned_up() {
                     row["family"].as_str() == Some(family) && row["group"].as_str() == Some(group)
                 });
             let row = row.unwrap_or_else(|| panic!("no row of {family} for {group}"));
-            assert!(row["ratio"].as_f64().is_some_and(|ratio| ratio > 0.0), "{row:#}");
+            // So short a run may have too few clean rounds of what is measured inside; starts are never disturbed.
+            let ratio = row["ratio"].as_f64();
+            let is_positive = ratio.is_some_and(|ratio| ratio > 0.0);
+            assert!(is_positive || (ratio.is_none() && !family.starts_with("tierprobe_lab_")), "{row:#}");
             assert_eq!(
                 row["verdict"].as_str(),
                 Some("inconclusive"),

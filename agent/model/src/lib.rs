@@ -4,7 +4,7 @@
 //! - [`layer`]: the stack of layers that a tier is derived from.
 //! - [`detection`]: evidence, what could not be read, and the verdict drawn from both.
 //! - [`family`]: what a metric family is: name, unit, labels, and how it is published.
-//! - [`unit`]: units of values, and how people read them.
+//! - [`mod@unit`]: units of values, and how people read them.
 //! - [`quantiles`]: the five numbers that describe a round.
 //! - [`cause`]: what can disturb a round.
 //! - [`record`]: the JSON that `tierprobe-agent measure` writes and the collector reads.

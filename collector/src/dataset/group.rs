@@ -113,8 +113,10 @@ pub fn group<'a>(dataset: &'a Dataset, by: &str, filters: &[Filter]) -> Result<G
     Ok(Grouped { groups, without })
 }
 
+/// A label of an instance; `instance` is its name, as everywhere in Prometheus.
 fn label<'a>(member: &'a Member, key: &str) -> Option<&'a str> {
-    member.instance.labels.get(key).map(String::as_str)
+    let named = || (key == "instance").then_some(&member.instance.name);
+    member.instance.labels.get(key).or_else(named).map(String::as_str)
 }
 
 fn values(members: &[&Member], key: &str) -> String {
