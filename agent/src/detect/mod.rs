@@ -1,6 +1,6 @@
 //! Detection: which tier is this, and why.
 //!
-//! Detectors turn kernel files and CPUID into evidence ([`finding`]); [`verdict`] turns evidence into a tier,
+//! Detectors turn kernel files and CPUID into evidence (`finding`); `verdict` turns evidence into a tier,
 //! purely. The order of the table is the order in which evidence is shown.
 
 mod acpi;

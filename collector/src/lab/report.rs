@@ -1,6 +1,8 @@
 //! What the lab itself has to say, beside the comparison: each tier's starts and memory, how fair the turns were,
 //! and what did not run.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use tierprobe_model::Unit;
 
@@ -74,6 +76,11 @@ pub(crate) struct Skipped {
     pub(crate) reason: Reason,
 }
 
+/// A line of the lab's table; 80 columns, unless an instance has more than two kinds of processes.
+fn line(launcher: &str, tier: &str, start: &str, memory: &str) -> String {
+    format!("{launcher:<10} {tier:<20} {start:>8}  {memory}\n")
+}
+
 impl LabReport {
     /// Puts it together.
     #[must_use]
@@ -125,7 +132,7 @@ impl LabReport {
         match format {
             Format::Json => return text,
             Format::Table => {
-                text.push_str("launcher     tier                      start        memory on the host\n");
+                text.push_str(&line("launcher", "tier", "start", "memory on the host"));
             }
             Format::Markdown => {
                 text.push_str("| launcher | tier | start | memory on the host |\n|---|---|---:|---:|\n");
@@ -136,8 +143,8 @@ impl LabReport {
             match format {
                 Format::Markdown => text.push_str(&format!("| {} |\n", cells.join(" | "))),
                 Format::Table | Format::Json => {
-                    let [launcher, tier, start, memory] = cells;
-                    text.push_str(&format!("{launcher:<12} {tier:<22} {start:>8}  {memory}\n"));
+                    let [launcher, tier, start, memory] = &cells;
+                    text.push_str(&line(launcher, tier, start, memory));
                 }
             }
         }
@@ -202,10 +209,16 @@ impl TierReport {
         let middle = self.starts.iter().find(|start| bytes(start.host_memory.total_bytes) >= sum - 0.5);
         let parts = middle.map(|start| {
             let memory = &start.host_memory;
-            let parts =
-                memory.parts.iter().map(|part| format!("{} {}", part.process, human_bytes(part.pss_bytes)));
-            let kernel = memory.kernel_bytes.map(|kernel| format!("kernel {}", human_bytes(kernel)));
-            parts.chain(kernel).collect::<Vec<_>>()
+            // Processes of one name as one: bubblewrap has two.
+            let mut parts: BTreeMap<&str, u64> = BTreeMap::new();
+            for part in &memory.parts {
+                *parts.entry(&part.process).or_default() += part.pss_bytes;
+            }
+            parts.extend(memory.kernel_bytes.map(|bytes| ("kernel", bytes)));
+            parts
+                .into_iter()
+                .map(|(name, bytes)| format!("{name} {}", human_bytes(bytes)))
+                .collect::<Vec<_>>()
         });
         match parts {
             Some(parts) if parts.len() > 1 => format!("{} ({})", Unit::Bytes.human(sum), parts.join(", ")),
