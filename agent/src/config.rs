@@ -1,6 +1,5 @@
 //! What the user asked for, checked: flags over the configuration file over defaults.
 
-use std::io::Read;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
@@ -10,9 +9,7 @@ use serde::Deserialize;
 use crate::error::ConfigError;
 use crate::probe::{self, PROBES, Spec};
 use crate::schedule::Slot;
-
-/// Largest file of the user's that is read, in KiB.
-const MAX_USER_FILE_KIB: u64 = 1024;
+use crate::user_file;
 
 /// Where the agent answers unless told otherwise.
 pub const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:10990";
@@ -69,7 +66,7 @@ impl Wishes {
     /// [`ConfigError`] naming the file, and the line where it is wrong.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let file: ConfigFile =
-            toml::from_str(&read_user_file(path)?).map_err(|error| ConfigError::syntax(path, &error))?;
+            toml::from_str(&user_file::text(path)?).map_err(|error| ConfigError::syntax(path, &error))?;
         let named = |key: &str| format!("{}: {key}", path.display());
         let parse = |key: &str, text: Option<String>, parse: &dyn Fn(&str) -> Result<Duration, String>| {
             text.map(|text| parse(&text).map_err(|message| ConfigError::value(named(key), message)))
@@ -227,24 +224,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| {
             format!("{text:?} is no duration; write a whole number and ms, s, m or h, for example 15s")
         })
-}
-
-/// The text of a file that the user named.
-///
-/// # Errors
-///
-/// [`ConfigError`]: unreadable, no text, or too large.
-#[expect(clippy::disallowed_methods, reason = "the user's own file, not the host's")]
-pub(crate) fn read_user_file(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut text = String::new();
-    file.take((MAX_USER_FILE_KIB << 10) + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length <= MAX_USER_FILE_KIB << 10) {
-        Ok(text)
-    } else {
-        Err(ConfigError::TooLarge { path: path.to_owned(), limit_kib: MAX_USER_FILE_KIB })
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way:
 //!
-//! - [`host`], [`machine`]: the host's files and its CPUID, all that detection looks at.
+//! - [`host`], [`mod@cpuid`], [`machine`]: the host's files and its CPUID, all that detection looks at.
 //! - [`detect`]: from these to evidence, and from evidence to a verdict.
 //! - [`probe`]: what is measured; [`measure`] how samples are taken; [`mod@runner`] runs probes on a pinned thread;
 //!   [`schedule`] says when, within [`budget`].
@@ -16,6 +16,7 @@ pub mod cgroup;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod cpuid;
 pub mod detect;
 pub mod error;
 pub mod export;
@@ -32,6 +33,7 @@ pub mod runner;
 pub mod schedule;
 pub mod snapshot;
 pub mod sys;
+pub mod user_file;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use crate::exposition::ExpositionError;
-use crate::source::TakeError;
 
 const FORMS: &str = "a source is http://HOST:PORT/metrics, a .json file of `tierprobe-agent measure --format json`, \
                      or a .prom file with a saved scrape";
@@ -179,4 +178,17 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         next = source.source();
     }
     text
+}
+
+/// Why a text was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TakeError {
+    /// It is no exposition.
+    #[error(transparent)]
+    Exposition(#[from] ExpositionError),
+    /// It is one, and nothing in it is tierprobe's.
+    #[error(
+        "an exposition, but not of a tierprobe agent: no metric begins with tierprobe_; check host, port and path"
+    )]
+    NotAnAgent,
 }

@@ -2,37 +2,15 @@
 
 use std::fmt;
 
+use tierprobe_model::LayerKind;
+
 /// What a claim says something about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Subject {
-    /// Whether, and under which runtime, the process is in a container.
-    Container,
-    /// What placed the container.
-    Orchestrator,
-    /// Which user-space kernel answers.
-    Sandbox,
-    /// Which virtual machine monitor the machine has.
-    Vmm,
-    /// Which hypervisor executes it.
-    Hypervisor,
-    /// Whose machine it is.
-    Cloud,
+    /// Which layer of this kind there is.
+    Layer(LayerKind),
     /// What kind of machine it is: [`VIRTUAL`] or [`MINIMAL`].
     Machine,
-}
-
-impl Subject {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Container => "container",
-            Self::Orchestrator => "orchestrator",
-            Self::Sandbox => "sandbox",
-            Self::Vmm => "vmm",
-            Self::Hypervisor => "hypervisor",
-            Self::Cloud => "cloud",
-            Self::Machine => "machine",
-        }
-    }
 }
 
 /// Of a container: some container, whichever.
@@ -62,38 +40,42 @@ pub(super) struct Claim {
 
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.subject.as_str(), self.name)
+        let subject = match self.subject {
+            Subject::Layer(kind) => kind.as_str(),
+            Subject::Machine => "machine",
+        };
+        write!(f, "{subject}={}", self.name)
     }
 }
 
 /// A claim about a container runtime.
 pub(super) const fn container(name: &'static str) -> Claim {
-    Claim { subject: Subject::Container, name }
+    Claim { subject: Subject::Layer(LayerKind::Container), name }
 }
 
 /// A claim about an orchestrator.
 pub(super) const fn orchestrator(name: &'static str) -> Claim {
-    Claim { subject: Subject::Orchestrator, name }
+    Claim { subject: Subject::Layer(LayerKind::Orchestrator), name }
 }
 
 /// A claim about a sandbox.
 pub(super) const fn sandbox(name: &'static str) -> Claim {
-    Claim { subject: Subject::Sandbox, name }
+    Claim { subject: Subject::Layer(LayerKind::Sandbox), name }
 }
 
 /// A claim about a virtual machine monitor.
 pub(super) const fn vmm(name: &'static str) -> Claim {
-    Claim { subject: Subject::Vmm, name }
+    Claim { subject: Subject::Layer(LayerKind::Vmm), name }
 }
 
 /// A claim about a hypervisor.
 pub(super) const fn hypervisor(name: &'static str) -> Claim {
-    Claim { subject: Subject::Hypervisor, name }
+    Claim { subject: Subject::Layer(LayerKind::Hypervisor), name }
 }
 
 /// A claim about a cloud.
 pub(super) const fn cloud(name: &'static str) -> Claim {
-    Claim { subject: Subject::Cloud, name }
+    Claim { subject: Subject::Layer(LayerKind::Cloud), name }
 }
 
 /// A claim about the kind of machine.

@@ -2,7 +2,8 @@
 
 use super::claim::{Claim, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
-use crate::machine::{Leaf, Machine};
+use crate::cpuid::Leaf;
+use crate::machine::Machine;
 
 /// Signatures and what they are evidence of, most telling first.
 const SIGNATURES: &[(&str, Claim, f64)] = &[
@@ -25,7 +26,7 @@ const SIGNATURES: &[(&str, Claim, f64)] = &[
     ("Microsoft Hv", hypervisor("hyperv"), 0.7),
 ];
 
-/// Reads [`crate::machine::Cpuid`].
+/// Reads [`crate::cpuid::Cpuid`].
 #[derive(Debug)]
 pub(super) struct CpuidLeaves;
 

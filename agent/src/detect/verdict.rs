@@ -94,36 +94,33 @@ fn combine<'a>(findings: impl Iterator<Item = &'a Finding>) -> f64 {
 /// Decides.
 pub(super) fn decide(evidence: &[Finding]) -> Verdict {
     let container = Belief::from(evidence, |finding| {
-        (finding.claim.subject == Subject::Container).then_some(finding.supports)
+        (finding.claim.subject == Subject::Layer(LayerKind::Container)).then_some(finding.supports)
     })
     .decide();
     let is_virtual = Belief::from(evidence, about_virtual).decide();
-    let sandbox = named(evidence, Subject::Sandbox);
+    let sandbox = named(evidence, LayerKind::Sandbox);
 
     let mut stack = Vec::new();
-    if let Some((true, confidence)) = container {
-        stack.push(named(evidence, Subject::Container).map_or_else(
-            || Layer { kind: LayerKind::Container, name: UNNAMED.to_owned(), confidence },
-            |(name, share)| layer(LayerKind::Container, name, share * confidence),
-        ));
+    if let Some((true, sure)) = container {
+        let (name, share) = named(evidence, LayerKind::Container).unwrap_or((UNNAMED, 1.0));
+        stack.push(layer(LayerKind::Container, name, share * sure));
     }
-    if (sandbox.is_some() || matches!(container, Some((true, _))))
-        && let Some((name, confidence)) = named(evidence, Subject::Orchestrator)
-    {
-        stack.push(layer(LayerKind::Orchestrator, name, confidence));
-    }
-    stack.extend(sandbox.map(|(name, confidence)| layer(LayerKind::Sandbox, name, confidence)));
+    let is_contained = sandbox.is_some() || matches!(container, Some((true, _)));
     // What speaks for a virtual machine was set aside where the machine is a physical one.
-    if !matches!(is_virtual, Some((false, _))) {
-        for (kind, subject) in [(LayerKind::Vmm, Subject::Vmm), (LayerKind::Hypervisor, Subject::Hypervisor)]
-        {
-            stack.extend(named(evidence, subject).map(|(name, confidence)| layer(kind, name, confidence)));
-        }
+    let may_be_virtual = !matches!(is_virtual, Some((false, _)));
+    let below = [
+        (LayerKind::Orchestrator, is_contained),
+        (LayerKind::Sandbox, true),
+        (LayerKind::Vmm, may_be_virtual),
+        (LayerKind::Hypervisor, may_be_virtual),
+        (LayerKind::Cloud, true),
+    ];
+    for (kind, _) in below.into_iter().filter(|(_, possible)| *possible) {
+        stack.extend(named(evidence, kind).map(|(name, share)| layer(kind, name, share)));
     }
-    stack.extend(named(evidence, Subject::Cloud).map(|(name, share)| layer(LayerKind::Cloud, name, share)));
 
     let (tier, confidence) = match sandbox {
-        Some((_, confidence)) => (Tier::Sandbox, confidence),
+        Some((_, share)) => (Tier::Sandbox, share),
         None => tier(evidence, container, is_virtual),
     };
     let kernel = match (sandbox, container) {
@@ -161,36 +158,29 @@ fn tier(
 /// Whatever names a monitor or a hypervisor says that there is one.
 fn about_virtual(finding: &Finding) -> Option<bool> {
     match finding.claim.subject {
-        Subject::Machine if finding.claim.name == VIRTUAL => Some(finding.supports),
-        Subject::Vmm | Subject::Hypervisor => finding.supports.then_some(true),
-        Subject::Machine | Subject::Container | Subject::Orchestrator | Subject::Sandbox | Subject::Cloud => {
-            None
-        }
+        Subject::Machine => (finding.claim.name == VIRTUAL).then_some(finding.supports),
+        Subject::Layer(LayerKind::Vmm | LayerKind::Hypervisor) => finding.supports.then_some(true),
+        Subject::Layer(_) => None,
     }
 }
 
 /// Whether the monitor is a minimal one, by its name or by what the machine lacks.
 fn about_minimal(finding: &Finding) -> Option<bool> {
+    let name = finding.claim.name;
     match finding.claim.subject {
-        Subject::Machine if finding.claim.name == MINIMAL => Some(finding.supports),
+        Subject::Machine => (name == MINIMAL).then_some(finding.supports),
+        Subject::Layer(_) if !finding.supports => None,
+        Subject::Layer(LayerKind::Vmm) => Some(is_minimal_vmm(name)),
+        Subject::Layer(LayerKind::Hypervisor) => FULL_HYPERVISORS.contains(&name).then_some(false),
         // Kata starts a virtual machine for each pod, with whichever monitor.
-        Subject::Container if finding.claim.name == "kata" && finding.supports => Some(true),
-        Subject::Vmm if finding.supports => Some(is_minimal_vmm(finding.claim.name)),
-        Subject::Hypervisor if finding.supports && FULL_HYPERVISORS.contains(&finding.claim.name) => {
-            Some(false)
-        }
-        Subject::Machine
-        | Subject::Vmm
-        | Subject::Hypervisor
-        | Subject::Container
-        | Subject::Orchestrator
-        | Subject::Sandbox
-        | Subject::Cloud => None,
+        Subject::Layer(LayerKind::Container) => (name == "kata").then_some(true),
+        Subject::Layer(_) => None,
     }
 }
 
 /// The name that the evidence favours, and its share of the odds of all names; `None` below even odds.
-fn named(evidence: &[Finding], subject: Subject) -> Option<(&'static str, f64)> {
+fn named(evidence: &[Finding], kind: LayerKind) -> Option<(&'static str, f64)> {
+    let subject = Subject::Layer(kind);
     let of_subject = |finding: &&Finding| finding.claim.subject == subject && finding.claim.name != ANY;
     let mut names: Vec<&'static str> = evidence.iter().filter(of_subject).map(|f| f.claim.name).collect();
     names.sort_unstable();

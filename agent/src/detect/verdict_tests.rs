@@ -102,7 +102,7 @@ proptest! {
         weight in 0.0..1.0,
     ) {
         let about = |finding: &Finding| {
-            (finding.claim.subject == Subject::Container).then_some(finding.supports)
+            (finding.claim.subject == Subject::Layer(LayerKind::Container)).then_some(finding.supports)
         };
         let before = Belief::from(&evidence, about).yes;
         let mut more = evidence;

@@ -1,6 +1,6 @@
 //! CPUID, on x86.
 
-use crate::machine::Cpuid;
+use crate::cpuid::Cpuid;
 
 /// What CPUID tells about a hypervisor; `None` on other architectures.
 #[cfg(not(target_arch = "x86_64"))]
@@ -17,7 +17,7 @@ pub fn read() -> Option<Cpuid> {
 #[cfg(target_arch = "x86_64")]
 #[must_use]
 pub fn read() -> Option<Cpuid> {
-    use crate::machine::Leaf;
+    use crate::cpuid::Leaf;
 
     const HYPERVISOR_BIT: u32 = 1 << 31;
     const FIRST_SIGNATURE: u32 = 0x4000_0000;

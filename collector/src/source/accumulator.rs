@@ -7,25 +7,13 @@ use std::collections::BTreeMap;
 use tierprobe_model::Family as Named;
 
 use super::identity;
-use crate::exposition::{self, ExpositionError, Family, Kind};
+use crate::error::TakeError;
+use crate::exposition::{self, Family, Kind};
 use crate::observation::{Collected, Instance, Labels, Observation, Statistic, probe_of};
 
 const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
 const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
 const OF_AN_AGENT: &str = "tierprobe_";
-
-/// Why a text was not taken in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TakeError {
-    /// It is no exposition.
-    #[error(transparent)]
-    Exposition(#[from] ExpositionError),
-    /// It is one, and nothing in it is tierprobe's.
-    #[error(
-        "an exposition, but not of a tierprobe agent: no metric begins with tierprobe_; check host, port and path"
-    )]
-    NotAnAgent,
-}
 
 /// Scrapes of one instance, taken in one after the other.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ pub mod record;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-pub use accumulator::{Accumulator, TakeError};
+pub use accumulator::Accumulator;
 
 use crate::error::{SourceError, SourceNameError};
 use crate::observation::Collected;
