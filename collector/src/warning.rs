@@ -234,8 +234,8 @@ impl std::fmt::Display for Warning {
             ),
             Self::CoarseClock { tick } => write!(
                 f,
-                "The clock's tick is {} of the value, and the interval is wider by it. A finer clock or more \
-                 operations per sample would help.",
+                "What is measured moves in steps of {} of the value, and the interval is wider by them. A finer \
+                 clock or more operations a sample would help.",
                 percent(*tick)
             ),
             Self::DisturbanceSensitive { ratio_all, verdict_all } => write!(
