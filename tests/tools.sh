@@ -50,6 +50,8 @@ while read -r program package purpose; do
     [ -n "$program" ] || continue
     has "$program" || missing+=("$package")
 done <<<"$wanted"
+# The static C library is no program; the compiler knows where it would be.
+[ -e "$(cc -print-file-name=libc.a 2>/dev/null)" ] || missing+=(libc6-dev)
 
 if [ ${#missing[@]} -gt 0 ]; then
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -17,6 +17,9 @@ use crate::sys::clock;
 /// Longest sleep: after it the wall clock is looked at again, in case it was set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// Pause before the first round, in which the rest of the agent starts: neither must disturb the other.
+const START_PAUSE_NANOS: u64 = 100_000_000;
+
 /// How often a probe that runs once is tried again after it failed.
 const RETRY: Duration = Duration::from_secs(15);
 
@@ -160,13 +163,13 @@ pub fn run(mut runner: Runner, specs: &[&'static Spec], timing: Timing, board: &
     while stop.sleep(LONGEST_SLEEP) {}
 }
 
-/// Without a slot everything runs at once when the agent starts, so that the first scrape finds numbers soon.
+/// Without a slot everything runs when the agent has started, so that the first scrape finds numbers soon.
 fn first_due(specs: &[&'static Spec], timing: Timing) -> Vec<Due> {
     let now = clock::realtime_nanos();
     specs
         .iter()
         .map(|spec| match timing.slot {
-            None => Due { start: Some(now), end: u64::MAX },
+            None => Due { start: Some(now + START_PAUSE_NANOS), end: u64::MAX },
             Some(_) => {
                 let (start, end) = timing.next(timing.interval(spec).unwrap_or(RETRY), now);
                 Due { start: Some(start), end }
