@@ -22,6 +22,9 @@ use tierprobe_model::{Isolation, Kernel, Unreadable};
 use crate::host::{HostFs, ReadError};
 use nix::errno::Errno;
 
+#[cfg(test)]
+pub(crate) use vulnerability::MOST_VULNERABILITIES;
+
 /// One side of the isolation.
 struct Aspect {
     /// What its files would have told, for those that cannot be read.
