@@ -25,10 +25,19 @@ const TELLING: &[&str] = &[
     "/sys/firmware",
 ];
 
-/// The names with commas between them; `None` if there are none.
+/// Names that are spelled out; the data have them all.
+const MOST_NAMES: usize = 5;
+
+/// The names with commas between them, the first few of many; `None` if there are none.
 pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let names: Vec<&str> = names.into_iter().collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    let shown = names.get(..MOST_NAMES).unwrap_or(&names);
+    let rest = names.len() - shown.len();
+    match (shown, rest) {
+        ([], _) => None,
+        (_, 0) => Some(shown.join(", ")),
+        _ => Some(format!("{} and {rest} more", shown.join(", "))),
+    }
 }
 
 /// Which of these capabilities are effective.
@@ -98,4 +107,16 @@ pub(super) fn unmasked_paths(isolation: &Isolation) -> Option<String> {
 pub(super) fn vulnerabilities(isolation: &Isolation, state: VulnerabilityState) -> Option<String> {
     let known = isolation.vulnerabilities.iter();
     list(known.filter(|(_, vulnerability)| vulnerability.state == state).map(|(name, _)| name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        assert_eq!(list([]), None);
+        assert_eq!(list(["a", "b"]).as_deref(), Some("a, b"));
+        assert_eq!(list(["a"; 7]).as_deref(), Some("a, a, a, a, a and 2 more"));
+    }
 }

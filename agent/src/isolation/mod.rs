@@ -1,6 +1,6 @@
 //! Isolation: what holds the agent's own process in, and what could be better about it.
 //!
-//! Each aspect is a file that reads through [`HostFs`] and a row of [`ASPECTS`]; `rule` and `condition` draw findings from the data,
+//! Each aspect is a file that reads through [`HostFs`] and a row of `ASPECTS`; `rule` and `condition` draw findings from the data,
 //! purely. Nothing is written, connected to or tried out. What could not be read is absent: that is neither yes nor no.
 
 mod capability;

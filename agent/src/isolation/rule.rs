@@ -147,7 +147,7 @@ const RULES: &[Rule] = &[
         severity: Severity::Medium,
         scope: Scope::Shared,
         holds: |isolation| c::is_unlimited(isolation.limits.memory_bytes),
-        what: "no limit on memory: the neighbours are killed first",
+        what: "no limit on memory: it may take that of the neighbours",
         remedy: "set --memory (MemoryMax, resources.limits.memory)",
     },
     Rule {
