@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
 use nix::sys::stat::Mode;
+use nix::unistd::{AccessFlags, faccessat};
 
 /// Largest file that is read. `mountinfo` of a busy container host is some hundred KiB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -149,6 +150,26 @@ impl HostFs {
         }
     }
 
+    /// Whether the agent may write to the path, by faccessat2(2) (Linux 5.8): nothing is opened for writing. `None` in
+    /// a tree of files, whose owner and mount say nothing about the host that it stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]: missing, or the kernel does not tell.
+    pub fn is_writable(&self, path: &str) -> Result<Option<bool>, ReadError> {
+        if !self.is_live() {
+            return Ok(None);
+        }
+        let place = self.open(path, OFlag::O_PATH)?;
+        // The effective ids count, as they would for open(2) and connect(2).
+        let flags = AtFlags::AT_EMPTY_PATH | AtFlags::AT_EACCESS;
+        match faccessat(&place, "", AccessFlags::W_OK, flags) {
+            Ok(()) => Ok(Some(true)),
+            Err(Errno::EACCES | Errno::EROFS) => Ok(Some(false)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The sorted names in a directory, at most ten thousand, without `.` and `..`.
     ///
     /// # Errors
@@ -230,6 +251,16 @@ mod tests {
         std::os::unix::fs::symlink("../../../../proc/version", fixture.path().join("proc/climb")).unwrap();
         assert_eq!(host.text("/proc/leak"), Err(ReadError::NotFound));
         assert_eq!(host.text("/proc/climb"), Err(ReadError::NotFound));
+    }
+
+    #[test]
+    fn a_tree_says_nothing_of_who_may_write_and_the_live_host_does() {
+        let fixture = tempfile::tempdir().unwrap();
+        let file = fixture.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(HostFs::fixture(fixture.path()).is_writable("/file"), Ok(None));
+        assert_eq!(HostFs::live().is_writable(file.to_str().unwrap()), Ok(Some(true)));
+        assert_eq!(HostFs::live().is_writable("/no/such/file"), Err(ReadError::NotFound));
     }
 
     #[test]

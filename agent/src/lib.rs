@@ -4,6 +4,7 @@
 //!
 //! - [`host`], [`mod@cpuid`], [`machine`]: the host's files and its CPUID, all that detection looks at.
 //! - [`detect`]: from these to evidence, and from evidence to a verdict.
+//! - [`isolation`]: what holds the agent in, and what could be better about it.
 //! - [`probe`]: what is measured; [`measure`] how samples are taken; [`mod@runner`] runs probes on a pinned thread;
 //!   [`schedule`] says when, within [`budget`].
 //! - [`snapshot`]: the verdict and the latest round of each probe, the only shared state.
@@ -23,9 +24,11 @@ pub mod export;
 pub mod host;
 pub mod hostinfo;
 mod http;
+pub mod isolation;
 pub mod machine;
 pub mod measure;
 pub mod metrics_doc;
+mod printable;
 pub mod probe;
 pub mod process;
 pub mod record;

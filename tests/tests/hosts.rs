@@ -37,6 +37,8 @@ struct Expected {
     /// Sources of evidence that the verdict must know of and go against.
     #[serde(default)]
     against: Vec<String>,
+    /// Names of what its isolation lacks, worst first; left out where that is not looked at.
+    findings: Option<Vec<String>>,
     /// All that it can do beside being a tier; left out where that is not looked at.
     roles: Option<Vec<String>>,
     /// Layers by kind.
@@ -108,6 +110,12 @@ fn differences(expected: &Expected, found: &Detection) -> Vec<String> {
         && found.roles != *roles
     {
         wrong.push(format!("roles are {:?}, expected {roles:?}", found.roles));
+    }
+    let findings: Vec<&str> = found.isolation.findings.iter().map(|finding| finding.name.as_str()).collect();
+    if let Some(expected) = &expected.findings
+        && findings != *expected
+    {
+        wrong.push(format!("isolation lacks {findings:?}, expected {expected:?}"));
     }
     for source in &expected.against {
         let set_aside =

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Kernel, Layer, LayerKind, Tier, label_values};
+use crate::{Isolation, Kernel, Layer, LayerKind, Tier};
 
 /// One observation and what it speaks for or against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,35 +31,6 @@ pub struct Unreadable {
     /// What it would have told.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub would_tell: String,
-}
-
-/// How the kernel filters the system calls of this process.
-///
-/// A filter costs time in every system call, so comparisons must not mix these states unawares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Seccomp {
-    /// No filter.
-    None,
-    /// Only read, write, exit and sigreturn are allowed.
-    Strict,
-    /// One or more BPF filters run at each system call.
-    Filter,
-}
-
-label_values!(Seccomp { None = "none", Strict = "strict", Filter = "filter" });
-
-/// What holds the process in, as far as it changes what things cost.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Isolation {
-    /// `Seccomp` of `/proc/self/status`; absent where the kernel does not show it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seccomp: Option<Seccomp>,
-    /// `Seccomp_filters` of `/proc/self/status` (since Linux 5.9).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seccomp_filters: Option<u32>,
-    /// `NoNewPrivs` of `/proc/self/status` (since Linux 4.10).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub no_new_privs: Option<bool>,
 }
 
 /// The verdict, and everything that led to it.

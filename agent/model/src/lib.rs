@@ -3,6 +3,7 @@
 //! - [`tier`]: the closed set of tiers that numbers are grouped by.
 //! - [`layer`]: the stack of layers that a tier is derived from.
 //! - [`detection`]: evidence, what could not be read, and the verdict drawn from both.
+//! - [`isolation`]: what holds the process in; [`finding`]: what could be better about it.
 //! - [`family`]: what a metric family is: name, unit, labels, and how it is published.
 //! - [`mod@unit`]: units of values, and how people read them.
 //! - [`quantiles`]: the five numbers that describe a round.
@@ -14,6 +15,8 @@
 pub mod cause;
 pub mod detection;
 pub mod family;
+pub mod finding;
+pub mod isolation;
 pub mod layer;
 pub mod quantiles;
 pub mod record;
@@ -21,8 +24,10 @@ pub mod tier;
 pub mod unit;
 
 pub use cause::Cause;
-pub use detection::{Detection, Evidence, Isolation, Seccomp, Unreadable};
+pub use detection::{Detection, Evidence, Unreadable};
 pub use family::{Family, Kind};
+pub use finding::{IsolationFinding, Severity};
+pub use isolation::{Isolation, Seccomp};
 pub use layer::{Kernel, Layer, LayerKind};
 pub use quantiles::Quantiles;
 pub use tier::Tier;

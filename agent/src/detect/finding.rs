@@ -4,9 +4,7 @@ use tierprobe_model::{Evidence, Unreadable};
 
 use super::claim::Claim;
 use crate::host::{HostFs, ReadError};
-
-/// Longest value that is kept of a file, in characters.
-const MAX_VALUE_CHARS: usize = 120;
+use crate::printable::printable;
 
 /// One observation; as [`Evidence`], but with a typed claim.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,31 +100,5 @@ impl Findings {
                 None
             }
         }
-    }
-}
-
-/// One short line that a terminal can show: control characters become blanks, the rest is cut off.
-fn printable(value: &str) -> String {
-    let mut line: String = value
-        .trim_matches(|c: char| c.is_whitespace() || c == '\0')
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_VALUE_CHARS + 1)
-        .collect();
-    if line.chars().count() > MAX_VALUE_CHARS {
-        line.pop();
-        line.push('…');
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_one_short_printable_line() {
-        assert_eq!(printable("docker\u{1b}[31m\n"), "docker [31m");
-        assert_eq!(printable(&"x".repeat(1_000)).chars().count(), MAX_VALUE_CHARS + 1);
     }
 }

@@ -10,7 +10,6 @@ mod cpuid;
 mod device_tree;
 mod dmi;
 mod finding;
-mod isolation;
 mod kernel;
 mod kubernetes;
 mod marker;
@@ -22,6 +21,7 @@ mod xen;
 
 use tierprobe_model::{Detection, SCHEMA};
 
+use crate::isolation;
 use crate::machine::Machine;
 use finding::Findings;
 
@@ -63,7 +63,7 @@ pub fn detect(machine: &Machine) -> Detection {
         detector.detect(machine, &mut findings);
     }
     let verdict = verdict::decide(&findings.evidence);
-    let isolation = isolation::read(&machine.fs);
+    let isolation = isolation::read(&machine.fs, verdict.kernel);
     let roles = machine
         .fs
         .exists("/dev/kvm")

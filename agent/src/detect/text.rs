@@ -17,6 +17,7 @@ pub fn render(detection: &Detection) -> String {
     for evidence in set_aside(detection) {
         let _infallible = writeln!(text, "Set aside: {}{}", said(evidence), because(detection, evidence));
     }
+    text.push_str(&crate::isolation::text::render(&detection.isolation));
     for unreadable in &detection.unreadable {
         let would = match unreadable.would_tell.as_str() {
             "" => String::new(),

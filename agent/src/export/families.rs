@@ -53,6 +53,48 @@ pub(super) const SECCOMP_FILTERS: Family = family(
     &[],
     "Seccomp filters that run at each system call of the agent.",
 );
+pub(super) const CAPABILITIES: Family = family(
+    "tierprobe_isolation_capabilities",
+    Kind::Gauge,
+    &["set"],
+    "How many capabilities are in each set of the agent's, by /proc/self/status; which ones is in `detect`.",
+);
+pub(super) const PRIVATE_NAMESPACES: Family = family(
+    "tierprobe_isolation_private_namespaces",
+    Kind::Gauge,
+    &[],
+    "How many of the agent's namespaces are known not to be the kernel's first ones.",
+);
+pub(super) const LIMIT_CPUS: Family = family(
+    "tierprobe_isolation_limit_cpus",
+    Kind::Gauge,
+    &[],
+    "CPUs that the visible control groups allow, quota over period; absent where there is no limit.",
+);
+pub(super) const LIMIT_MEMORY: Family = family(
+    "tierprobe_isolation_limit_memory_bytes",
+    Kind::Gauge,
+    &[],
+    "Memory that the visible control groups allow; absent where there is no limit.",
+);
+pub(super) const LIMIT_PROCESSES: Family = family(
+    "tierprobe_isolation_limit_processes",
+    Kind::Gauge,
+    &[],
+    "Processes and threads that the visible control groups allow; absent where there is no limit.",
+);
+pub(super) const FINDINGS: Family = family(
+    "tierprobe_isolation_findings",
+    Kind::Gauge,
+    &["severity"],
+    "How many things about the isolation could be better; which ones and what to change is in `detect`.",
+);
+pub(super) const VULNERABILITY: Family = family(
+    "tierprobe_isolation_vulnerability_info",
+    Kind::Info,
+    &["vulnerability", "state"],
+    "Vulnerabilities of the processor, by what the kernel says; those that do not affect it are absent, always 1.",
+);
 pub(super) const CLOCK_READ: Family = family(
     "tierprobe_clock_read_seconds",
     Kind::Gauge,
@@ -158,6 +200,13 @@ pub const ALL: &[&Family] = &[
     &HOST,
     &ISOLATION,
     &SECCOMP_FILTERS,
+    &CAPABILITIES,
+    &PRIVATE_NAMESPACES,
+    &LIMIT_CPUS,
+    &LIMIT_MEMORY,
+    &LIMIT_PROCESSES,
+    &FINDINGS,
+    &VULNERABILITY,
     &CLOCK_READ,
     &CLOCK_TICK,
     &RESOLUTION,

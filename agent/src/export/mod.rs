@@ -2,6 +2,7 @@
 
 mod adapter;
 pub mod families;
+mod isolation;
 
 use prometheus::{Encoder, TextEncoder};
 use tierprobe_model::record::Outcome;
@@ -47,9 +48,7 @@ fn identity(out: &mut Exposition, place: &Place) {
     out.value(&f::KERNEL, &[&host.release, &host.boot_id, &host.clocksource], 1.0);
     out.value(&f::HOST, &[&host.cpu_model, &host.arch], 1.0);
     out.value(&f::ISOLATION, &isolation_labels(detection), 1.0);
-    if let Some(filters) = detection.isolation.seccomp_filters {
-        out.value(&f::SECCOMP_FILTERS, &[], f64::from(filters));
-    }
+    isolation::add(out, &detection.isolation, detection.kernel);
     out.value(&f::CLOCK_READ, &[], clock.read_seconds);
     out.value(&f::CLOCK_TICK, &[], clock.tick_seconds);
 }

@@ -36,6 +36,8 @@ pub(super) fn is_about_the_agent(name: &str) -> bool {
     !name.starts_with("tierprobe_")
         || name.starts_with("tierprobe_probe_")
         || name.starts_with("tierprobe_clock_")
+        // What holds an agent in is chosen, not paid.
+        || name.starts_with("tierprobe_isolation_")
         || name.ends_with("_info")
         // A point in time costs nothing.
         || name.ends_with("_timestamp_seconds")
@@ -44,6 +46,12 @@ pub(super) fn is_about_the_agent(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn isolation_is_no_cost() {
+        assert!(is_about_the_agent("tierprobe_isolation_findings"));
+        assert!(!is_about_the_agent("tierprobe_memory_footprint_bytes"));
+    }
 
     #[test]
     fn empty_labels_are_no_labels() {
