@@ -12,10 +12,10 @@ Real places, started by `tests/tests/detection.rs`, and what is said in each of 
 `systemd-detect-virt` (without option, `-v`, `-c`) and by `virt-what`. Written by
 `TIERPROBE_GOLDEN=write cargo test -p tierprobe-tests --test detection`, on the machine of the first row.
 
-The agent's tier, kernel and stack are compared with what was started; the test fails if one of them is wrong, and ✗
-stands by it here. In a peer's cell ✗ stands by what contradicts the truth: no container where there is one or the reverse, no virtual machine where there
-is one or the reverse. A name is not judged. `-` is silence or `none`; an empty cell was not asked (`virt-what` needs
-the machine's files).
+The agent's tier, kernel and stack are compared with what was started; the test fails if one of them is wrong, and
+✗ stands by it here. In a cell of `-v` or `-c` ✗ stands by what contradicts the truth: no virtual machine or no
+container where there is one, or the reverse. Names are not judged there, nor are the two columns that answer both
+questions in one. `-` is `none` or silence; an empty cell was not asked (`virt-what` needs the machine's files).
 
 | place | tierprobe | stack | systemd | `-v` | `-c` | virt-what |
 |---|---|---|---|---|---|---|
