@@ -32,7 +32,8 @@ const HIDE: &str =
     "while [ \"$1\" != -- ]; do mount -t tmpfs -o mode=755 detection \"$1\" || exit; shift; done
 shift
 exec \"$@\"";
-const HIDDEN: [&str; 3] = ["/run", "/opt", "/etc/docker"];
+const HIDDEN: [&str; 3] = ["/run", "/opt", KEY_FOLDER];
+const KEY_FOLDER: &str = "/etc/docker";
 
 /// Docker's own errors, as opposed to the program's.
 const OWN_ERRORS: std::ops::RangeInclusive<i32> = 125..=127;
@@ -42,7 +43,28 @@ struct Docker {
     socket: String,
     config: PathBuf,
     image: String,
+    // Dropped in this order.
     _daemon: Running,
+    _made: Made,
+}
+
+/// What older daemons make where there is no `/etc/docker` to hide.
+struct Made(Option<&'static str>);
+
+impl Made {
+    /// Notes that the folder is not there yet.
+    fn watch() -> Self {
+        Self(Some(KEY_FOLDER).filter(|folder| !fs::exists(folder).unwrap()))
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0 {
+            let _may_not_be_there = fs::remove_file(format!("{folder}/key.json"));
+            let _may_not_be_there = fs::remove_dir(folder);
+        }
+    }
 }
 
 /// All of them.
@@ -92,6 +114,7 @@ impl Docker {
         ]);
         command.args(["--exec-opt", "native.cgroupdriver=cgroupfs"]);
         command.stdout(log.try_clone().unwrap()).stderr(log);
+        let made = Made::watch();
         let mut daemon = Running::start(&mut command, Duration::from_secs(20))?;
         let deadline = Instant::now() + Duration::from_secs(40);
         while fs::metadata(path("docker.sock")).is_err() {
@@ -102,7 +125,8 @@ impl Docker {
         }
         let image = format!("{}:1", lab.run);
         let client = find("docker").unwrap_or_default();
-        let docker = Self { client, socket, config: folder.join("client"), image, _daemon: daemon };
+        let docker =
+            Self { client, socket, config: folder.join("client"), image, _daemon: daemon, _made: made };
         docker.import(lab, deadline)?;
         Ok(docker)
     }
