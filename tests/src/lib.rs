@@ -5,12 +5,14 @@
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
+//! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`.
 //!
 //! All of them fail by panicking with what the program said, as a test does.
 
 pub mod agent;
 pub mod binary;
+pub mod dmidecode;
 pub mod http;
 pub mod need;
 pub mod program;

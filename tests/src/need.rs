@@ -3,8 +3,18 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use crate::repository;
+
 /// Which package of Debian has a program, where it is not called as the program is.
-const PACKAGES: &[(&str, &str)] = &[("promtool", "prometheus"), ("systemd-analyze", "systemd")];
+const PACKAGES: &[(&str, &str)] = &[
+    ("promtool", "prometheus"),
+    ("systemd-analyze", "systemd"),
+    ("unshare", "util-linux"),
+    ("bwrap", "bubblewrap"),
+    ("dockerd", "docker.io"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+];
 
 /// Where `program` is. `None` if it is not installed, which is said on standard error; the test then has nothing to
 /// do.
@@ -32,10 +42,13 @@ pub fn need(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// The first file of that name in `PATH`.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+/// The first file of that name in `PATH`, or where `tools.sh` unpacks what it does not install.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let unpacked = repository("out").join(program).join("usr/bin");
+    let mut folders = std::env::split_paths(&path).chain([unpacked]);
+    folders.find_map(|folder| Some(folder.join(program)).filter(|file| file.is_file()))
 }
 
 #[cfg(test)]
