@@ -28,7 +28,8 @@ impl super::Detector for DeviceTree {
         }
 
         let path = format!("{TREE}/compatible");
-        let compatible = findings.text(&machine_.fs, &path, "which machine this is").unwrap_or_default();
+        let compatible =
+            findings.text(&machine_.fs, &path, "which machine this is").unwrap_or_else(|| "".into());
         let nodes =
             findings.readable(machine_.fs.names(TREE), TREE, "which devices there are").unwrap_or_default();
         let has = |node: &str| nodes.iter().any(|name| name == node || name.starts_with(&format!("{node}@")));

@@ -2,11 +2,14 @@
 
 use tierprobe_model::{Isolation, Seccomp};
 
+use super::finding::Findings;
 use crate::host::HostFs;
 
 /// Reads the isolation of the agent's own process.
-pub(super) fn read(fs: &HostFs) -> Isolation {
-    fs.text("/proc/self/status").map_or_else(|_| Isolation::default(), |status| parse(&status))
+pub(super) fn read(fs: &HostFs, findings: &mut Findings) -> Isolation {
+    findings
+        .text(fs, "/proc/self/status", "what holds the process in")
+        .map_or_else(Isolation::default, |status| parse(&status))
 }
 
 fn parse(status: &str) -> Isolation {

@@ -6,6 +6,8 @@
 mod acpi;
 mod cgroup;
 mod claim;
+mod cloud;
+mod confidential;
 mod cpuid;
 mod device_tree;
 mod dmi;
@@ -16,6 +18,7 @@ mod kubernetes;
 mod marker;
 mod mount;
 mod namespace;
+mod roles;
 pub mod text;
 mod verdict;
 mod xen;
@@ -47,6 +50,9 @@ const DETECTORS: &[&dyn Detector] = &[
     &acpi::Acpi,
     &device_tree::DeviceTree,
     &xen::Xen,
+    &cloud::Clouds,
+    &confidential::Confidential,
+    &roles::Roles,
 ];
 
 /// Names of all detectors, in the order of their evidence.
@@ -63,14 +69,8 @@ pub fn detect(machine: &Machine) -> Detection {
         detector.detect(machine, &mut findings);
     }
     let verdict = verdict::decide(&findings.evidence);
-    let isolation = isolation::read(&machine.fs);
-    let roles = machine
-        .fs
-        .exists("/dev/kvm")
-        .is_ok_and(|exists| exists)
-        .then(|| "can_host_vms".to_owned())
-        .into_iter()
-        .collect();
+    let isolation = isolation::read(&machine.fs, &mut findings);
+    let roles = verdict::roles(&findings.evidence);
     let evidence = findings.evidence.into_iter().map(finding::Finding::into_evidence).collect();
     Detection {
         schema: SCHEMA,
