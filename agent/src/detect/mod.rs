@@ -12,16 +12,20 @@ mod cpuid;
 mod device_tree;
 mod dmi;
 mod finding;
+mod identity;
 mod isolation;
 mod kernel;
 mod kubernetes;
 mod marker;
 mod mount;
 mod namespace;
+mod partition;
+mod pci;
 mod roles;
 pub mod text;
 mod verdict;
 mod xen;
+mod zone;
 
 use tierprobe_model::{Detection, SCHEMA};
 
@@ -50,6 +54,9 @@ const DETECTORS: &[&dyn Detector] = &[
     &acpi::Acpi,
     &device_tree::DeviceTree,
     &xen::Xen,
+    &partition::Partitions,
+    &zone::Zones,
+    &pci::Pci,
     &cloud::Clouds,
     &confidential::Confidential,
     &roles::Roles,
@@ -68,7 +75,10 @@ pub fn detect(machine: &Machine) -> Detection {
         findings.speaker(detector.name());
         detector.detect(machine, &mut findings);
     }
-    let verdict = verdict::decide(&findings.evidence);
+    let mut verdict = verdict::decide(&findings.evidence);
+    let cgroup = findings.text(&machine.fs, "/proc/self/cgroup", "the container's id");
+    let mounts = findings.text(&machine.fs, "/proc/self/mountinfo", "the container's id");
+    identity::name(&mut verdict.stack, cgroup.as_deref(), mounts.as_deref());
     let isolation = isolation::read(&machine.fs, &mut findings);
     let roles = verdict::roles(&findings.evidence);
     let evidence = findings.evidence.into_iter().map(finding::Finding::into_evidence).collect();
