@@ -13,6 +13,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "hosts/calibration.rs"]
+mod calibration;
 #[path = "hosts/damage.rs"]
 mod damage;
 
@@ -41,6 +43,11 @@ struct Expected {
     findings: Option<Vec<String>>,
     /// All that it can do beside being a tier; left out where that is not looked at.
     roles: Option<Vec<String>>,
+    /// The kinds of all layers, from the process outwards; left out where that is not looked at.
+    order: Option<Vec<String>>,
+    /// The ids of all layers that have one, by kind.
+    #[serde(default)]
+    ids: BTreeMap<String, String>,
     /// Layers by kind.
     #[serde(default)]
     stack: BTreeMap<String, String>,
@@ -116,6 +123,16 @@ fn differences(expected: &Expected, found: &Detection) -> Vec<String> {
         && findings != *expected
     {
         wrong.push(format!("isolation lacks {findings:?}, expected {expected:?}"));
+    }
+    let order: Vec<&str> = found.stack.iter().map(|layer| layer.kind.as_str()).collect();
+    if expected.order.as_ref().is_some_and(|expected| order != *expected) {
+        wrong.push(format!("layers are {order:?}, expected {:?}", expected.order));
+    }
+    // An id that is not expected is a wrong one.
+    let ids: BTreeMap<String, String> =
+        found.stack.iter().filter_map(|l| Some((l.kind.as_str().to_owned(), l.id.clone()?))).collect();
+    if ids != expected.ids {
+        wrong.push(format!("ids are {ids:?}, expected {:?}", expected.ids));
     }
     for source in &expected.against {
         let set_aside =

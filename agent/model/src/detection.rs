@@ -52,7 +52,8 @@ pub struct Detection {
     pub unreadable: Vec<Unreadable>,
     /// What holds the process in.
     pub isolation: Isolation,
-    /// What this place can do beside being a tier: `can_host_vms`.
+    /// What this place is or can do beside being a tier, whichever it is: `can_host_vms`, `xen_dom0`,
+    /// `confidential_tdx`.
     pub roles: Vec<String>,
 }
 

@@ -41,6 +41,13 @@ pub struct Layer {
     pub name: String,
     /// How sure the name is, 0 to 1.
     pub confidence: f64,
+    /// Which one of its kind: of a container the runtime's id, of Kubernetes the pod's uid. Absent where nothing
+    /// shows it for certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Where `id` was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_source: Option<String>,
 }
 
 /// The name of a layer that is there but does not say what it is.

@@ -3,7 +3,7 @@
 //! The table headers name their maker (ACPI specification, section 5.2.6: OEM id at offset 10, OEM table id at
 //! 16, creator at 28) but are readable by root alone; the ids of the devices are readable by all.
 
-use super::claim::{Claim, vmm};
+use super::claim::{Claim, VIRTUAL, machine, vmm};
 use super::finding::Findings;
 use crate::machine::{Arch, Machine};
 
@@ -43,11 +43,11 @@ impl super::Detector for Acpi {
     }
 }
 
-fn tables(machine: &Machine, findings: &mut Findings) {
+fn tables(machine_: &Machine, findings: &mut Findings) {
     let mut seen: Vec<Claim> = Vec::new();
     for name in TABLE_NAMES {
         let path = format!("{TABLES}/{name}");
-        let Some(table) = findings.bytes(&machine.fs, &path, "who wrote the ACPI tables") else { continue };
+        let Some(table) = findings.bytes(&machine_.fs, &path, "who wrote the ACPI tables") else { continue };
         let (Some(oem), Some(table_id), Some(creator)) =
             (text(&table, 10, 6), text(&table, 16, 8), text(&table, 28, 4))
         else {
@@ -59,15 +59,19 @@ fn tables(machine: &Machine, findings: &mut Findings) {
             if !seen.contains(claim) {
                 findings.support(*claim, *weight, &path, &value);
                 seen.push(*claim);
+                // Hyper-V and Virtual PC alike; the latter without a hypervisor bit.
+                if oem == "VRTUAL" {
+                    findings.support(machine(VIRTUAL), 0.985, &path, &value);
+                }
             }
         } else if oem == "BOCHS" && *name == "FACP" {
-            let claim = if is_hardware_reduced(&table) && lacks_dmi(machine) {
+            let claim = if is_hardware_reduced(&table) && lacks_dmi(machine_) {
                 vmm("qemu_microvm")
             } else {
                 vmm("qemu")
             };
             findings.support(claim, 0.985, &path, &value);
-        } else if oem == "BOCHS" && *name == "DSDT" && lacks_dmi(machine) {
+        } else if oem == "BOCHS" && *name == "DSDT" && lacks_dmi(machine_) {
             findings.support(vmm("qemu_microvm"), 0.8, &path, &value);
         }
     }

@@ -11,6 +11,10 @@ pub(super) enum Subject {
     Layer(LayerKind),
     /// What kind of machine it is: [`VIRTUAL`] or [`MINIMAL`].
     Machine,
+    /// Of a virtual machine: what keeps its memory from its host. Changes no tier.
+    Confidential,
+    /// What this place is or can do beside being a tier.
+    Role,
 }
 
 /// Of a container: some container, whichever.
@@ -43,6 +47,8 @@ impl fmt::Display for Claim {
         let subject = match self.subject {
             Subject::Layer(kind) => kind.as_str(),
             Subject::Machine => "machine",
+            Subject::Confidential => "confidential",
+            Subject::Role => "role",
         };
         write!(f, "{subject}={}", self.name)
     }
@@ -76,6 +82,16 @@ pub(super) const fn hypervisor(name: &'static str) -> Claim {
 /// A claim about a cloud.
 pub(super) const fn cloud(name: &'static str) -> Claim {
     Claim { subject: Subject::Layer(LayerKind::Cloud), name }
+}
+
+/// A claim about what keeps the machine's memory from its host.
+pub(super) const fn confidential(name: &'static str) -> Claim {
+    Claim { subject: Subject::Confidential, name }
+}
+
+/// A claim about what this place can do.
+pub(super) const fn role(name: &'static str) -> Claim {
+    Claim { subject: Subject::Role, name }
 }
 
 /// A claim about the kind of machine.

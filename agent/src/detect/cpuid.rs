@@ -21,6 +21,9 @@ const SIGNATURES: &[(&str, Claim, f64)] = &[
     ("QNXQVMBSQG", hypervisor("qnx"), 0.99),
     ("ACRNACRNACRN", hypervisor("acrn"), 0.99),
     ("SRESRESRESRE", hypervisor("lmhs_sre"), 0.99),
+    ("UnisysSpar64", hypervisor("spar"), 0.99),
+    // Parallels writes each register's letters backwards.
+    ("lrpepyh  vr", hypervisor("parallels"), 0.99),
     ("prl hyperv", hypervisor("parallels"), 0.99),
     // KVM, VirtualBox and Xen imitate Hyper-V for Windows guests: by itself this convinces little.
     ("Microsoft Hv", hypervisor("hyperv"), 0.7),
@@ -44,7 +47,7 @@ impl super::Detector for CpuidLeaves {
         }
         findings.support(machine(VIRTUAL), 0.99, source, "hypervisor bit set");
         for (Leaf(number), signature) in &cpuid.leaves {
-            let found = SIGNATURES.iter().find(|(known, ..)| signature.trim_end() == *known);
+            let found = SIGNATURES.iter().find(|(known, ..)| signature.trim() == *known);
             if let Some((_, claim, weight)) = found {
                 findings.support(*claim, *weight, &format!("CPUID {number:#x}"), signature);
             }

@@ -10,6 +10,33 @@ const TREE: &str = "/proc/device-tree";
 const HYPERVISORS: &[(&str, Claim)] =
     &[("linux,kvm", hypervisor("kvm")), ("xen,xen", hypervisor("xen")), ("vmware", hypervisor("vmware"))];
 
+/// What the machine itself is compatible with.
+const MACHINES: &[(&str, Claim, f64)] = &[
+    ("qemu,", vmm("qemu"), 0.95),
+    ("riscv-virtio", vmm("qemu"), 0.9),
+    ("xen,xenvm", hypervisor("xen"), 0.97),
+];
+
+/// Makers of boards, and POWER without a hypervisor.
+const HARDWARE: &[&str] = &[
+    "ibm,powernv",
+    "raspberrypi,",
+    "rockchip,",
+    "radxa,",
+    "pine64,",
+    "apple,",
+    "nvidia,",
+    "qcom,",
+    "fsl,",
+    "amlogic,",
+    "allwinner,",
+    "brcm,",
+    "ti,",
+    "marvell,",
+    "sifive,",
+    "starfive,",
+];
+
 /// Reads the tree's root and hypervisor node.
 #[derive(Debug)]
 pub(super) struct DeviceTree;
@@ -28,7 +55,8 @@ impl super::Detector for DeviceTree {
         }
 
         let path = format!("{TREE}/compatible");
-        let compatible = findings.text(&machine_.fs, &path, "which machine this is").unwrap_or_default();
+        let compatible =
+            findings.text(&machine_.fs, &path, "which machine this is").unwrap_or_else(|| "".into());
         let nodes =
             findings.readable(machine_.fs.names(TREE), TREE, "which devices there are").unwrap_or_default();
         let has = |node: &str| nodes.iter().any(|name| name == node || name.starts_with(&format!("{node}@")));
@@ -42,8 +70,18 @@ impl super::Detector for DeviceTree {
             if has("vmgenid") || has("vmclock") {
                 findings.support(vmm("firecracker"), 0.9, TREE, "nodes vmgenid and vmclock");
             }
-        } else if compatible.starts_with("qemu,") {
-            findings.support(vmm("qemu"), 0.95, &path, &compatible);
+        } else if let Some((_, claim, weight)) =
+            MACHINES.iter().find(|(start, ..)| compatible.starts_with(start))
+        {
+            findings.support(*claim, *weight, &path, &compatible);
+        } else if HARDWARE.iter().any(|maker| compatible.starts_with(maker)) {
+            findings.oppose(machine(VIRTUAL), 0.9, &path, &compatible);
+        } else if has("fw-cfg") {
+            findings.support(vmm("qemu"), 0.9, TREE, "fw-cfg");
+        }
+        // A partition of a POWER server, looked after by a management console.
+        if has("ibm,partition-name") && has("hmc-managed?") && !compatible.starts_with("qemu,") {
+            findings.support(hypervisor("powervm"), 0.97, TREE, "ibm,partition-name and hmc-managed?");
         }
     }
 }

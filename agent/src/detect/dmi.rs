@@ -1,8 +1,8 @@
-//! DMI (SMBIOS): who made the machine, as its firmware says.
+//! DMI (SMBIOS): who made the machine, as its firmware says. Whose it is, is `cloud`'s question.
 //!
 //! `/sys/class/dmi/id/*`: world-readable but for serial numbers and UUIDs, which are not read.
 
-use super::claim::{Claim, MINIMAL, VIRTUAL, cloud, hypervisor, machine, vmm};
+use super::claim::{Claim, MINIMAL, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
 use crate::machine::{Arch, Machine};
 
@@ -43,24 +43,20 @@ const ROWS: &[Row] = &[
     row("product_name", "BHYVE", vmm("bhyve"), 0.95),
     row("sys_vendor", "Apple Virtualization", vmm("apple_vz"), 0.95),
     row("product_name", "Apple Virtualization", vmm("apple_vz"), 0.95),
+    row("sys_vendor", "Veertu", vmm("veertu"), 0.95),
+    row("product_name", "OpenBSD", vmm("openbsd_vmm"), 0.9),
+    row("product_name", "KubeVirt", hypervisor("kvm"), 0.9),
+    row("product_name", "OpenStack", hypervisor("kvm"), 0.6),
+    row("product_name", "Alibaba Cloud ECS", hypervisor("kvm"), 0.7),
+    // These manage QEMU and call it theirs.
+    row("sys_vendor", "oVirt", vmm("qemu"), 0.985),
+    row("product_name", "oVirt", vmm("qemu"), 0.9),
+    row("product_name", "RHEV Hypervisor", vmm("qemu"), 0.985),
+    row("sys_vendor", "Red Hat", vmm("qemu"), 0.9),
+    row("sys_vendor", "Nutanix", vmm("qemu"), 0.7),
+    row("product_name", "AHV", vmm("qemu"), 0.9),
     row("bios_vendor", "Bochs", vmm("bochs"), 0.8),
     row("sys_vendor", "Bochs", vmm("bochs"), 0.9),
-    row("product_name", "Google Compute Engine", cloud("gcp"), 0.97),
-    row("sys_vendor", "Amazon EC2", cloud("aws"), 0.97),
-    row("bios_vendor", "Amazon EC2", cloud("aws"), 0.97),
-    row("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77", cloud("azure"), 0.97),
-    row("product_name", "Alibaba Cloud ECS", cloud("alibaba"), 0.97),
-    row("sys_vendor", "Alibaba Cloud", cloud("alibaba"), 0.97),
-    row("chassis_asset_tag", "OracleCloud.com", cloud("oracle_cloud"), 0.97),
-    row("product_name", "OpenStack", cloud("openstack"), 0.95),
-    row("sys_vendor", "OpenStack", cloud("openstack"), 0.95),
-    row("sys_vendor", "DigitalOcean", cloud("digitalocean"), 0.97),
-    row("sys_vendor", "Hetzner", cloud("hetzner"), 0.97),
-    row("sys_vendor", "Vultr", cloud("vultr"), 0.97),
-    row("sys_vendor", "Scaleway", cloud("scaleway"), 0.97),
-    row("sys_vendor", "UpCloud", cloud("upcloud"), 0.97),
-    row("sys_vendor", "Akamai", cloud("linode"), 0.97),
-    row("sys_vendor", "Linode", cloud("linode"), 0.97),
 ];
 
 /// Products of clouds that are virtual machines, with the monitor that they run under.
@@ -111,7 +107,7 @@ impl super::Detector for Dmi {
             let path = format!("{DIRECTORY}/{name}");
             findings.text(&machine_.fs, &path, "the maker of the machine").map(|text| (path, text))
         };
-        let names = ["sys_vendor", "product_name", "product_version", "bios_vendor", "chassis_asset_tag"];
+        let names = ["sys_vendor", "product_name", "product_version", "bios_vendor", "board_vendor"];
         let fields: Vec<(&str, String, String)> = names
             .into_iter()
             .filter_map(|name| field(name).map(|(path, text)| (name, path, text.trim().to_owned())))
@@ -130,6 +126,31 @@ impl super::Detector for Dmi {
             starts("product_name", "VirtualBox").or_else(|| starts("sys_vendor", "innotek GmbH"));
         if let Some((_, path, text)) = virtualbox {
             findings.oppose(hypervisor("kvm"), 0.995, path, text);
+        }
+        let signatures = || machine_.cpuid.iter().flat_map(|cpuid| cpuid.leaves.values());
+        let says_hyperv = signatures().any(|signature| signature == "Microsoft Hv");
+        // Virtual PC calls itself as Hyper-V does, but does not answer CPUID as Hyper-V does.
+        if let Some((_, path, text)) = starts("product_name", "Virtual Machine")
+            && starts("sys_vendor", "Microsoft Corporation").is_some()
+            && starts("product_version", "Hyper-V").is_none()
+            && machine_.cpuid.is_some()
+            && !says_hyperv
+        {
+            findings.support(vmm("virtual_pc"), 0.985, path, text);
+        }
+        // VirtualBox can show the host's strings instead of its own, but leaves the board its maker's.
+        if let Some((_, path, text)) = starts("board_vendor", "Oracle Corporation")
+            && machine_.cpuid.as_ref().is_some_and(|cpuid| cpuid.hypervisor_bit)
+            && starts("sys_vendor", "Oracle Corporation").is_none()
+        {
+            findings.support(vmm("virtualbox"), 0.9, path, text);
+        }
+        // Hitachi's partitions of a server; they do not set the hypervisor bit.
+        if let Some((_, path, text)) = starts("product_name", "")
+            && text.contains(" LPAR")
+            && starts("sys_vendor", "HITACHI").is_some()
+        {
+            findings.support(hypervisor("virtage"), 0.985, path, text);
         }
         let metal = starts("product_name", "").is_some_and(|(.., product)| is_metal(product));
         for (name, prefix, claim) in CLOUD_MACHINES {

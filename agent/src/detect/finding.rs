@@ -1,5 +1,8 @@
 //! What detectors report: evidence, and what they could not read.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use tierprobe_model::{Evidence, Unreadable};
 
 use super::claim::Claim;
@@ -36,6 +39,8 @@ pub(super) struct Findings {
     detector: &'static str,
     pub evidence: Vec<Finding>,
     pub unreadable: Vec<Unreadable>,
+    /// What was read already: several detectors read the same files, and each opening costs.
+    texts: BTreeMap<String, Option<Rc<str>>>,
 }
 
 impl Findings {
@@ -67,8 +72,13 @@ impl Findings {
     }
 
     /// The text of a file; `None` if it is missing, or unreadable, which is noted with what it `would_tell`.
-    pub(super) fn text(&mut self, fs: &HostFs, path: &str, would_tell: &str) -> Option<String> {
-        self.readable(fs.text(path), path, would_tell)
+    pub(super) fn text(&mut self, fs: &HostFs, path: &str, would_tell: &str) -> Option<Rc<str>> {
+        if let Some(text) = self.texts.get(path) {
+            return text.clone();
+        }
+        let text: Option<Rc<str>> = self.readable(fs.text(path), path, would_tell).map(Rc::from);
+        self.texts.insert(path.to_owned(), text.clone());
+        text
     }
 
     /// As [`Findings::text`], in bytes.
@@ -91,6 +101,8 @@ impl Findings {
         match read {
             Ok(value) => Some(value),
             Err(ReadError::NotFound) => None,
+            // One path is one gap, whatever it would have told.
+            Err(_) if self.unreadable.iter().any(|gap| gap.source == path) => None,
             Err(error) => {
                 self.unreadable.push(Unreadable {
                     source: path.to_owned(),

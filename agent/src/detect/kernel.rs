@@ -40,6 +40,21 @@ const ROWS: &[Row] = &[
         claim: container("kata"),
         weight: 0.99,
     },
+    Row { file: "/proc/cmdline", text: "agent.debug_console", claim: container("kata"), weight: 0.7 },
+    // WSL 1 has no kernel of Linux's at all: Windows answers its system calls.
+    Row { file: "/proc/sys/kernel/osrelease", text: "-Microsoft", claim: sandbox("wsl"), weight: 0.95 },
+    Row {
+        file: "/proc/version",
+        text: "-Microsoft (Microsoft@Microsoft.com)",
+        claim: sandbox("wsl"),
+        weight: 0.95,
+    },
+    // So does illumos for its Linux zones.
+    Row { file: "/proc/version", text: "BrandZ virtual linux", claim: container("illumos_lx"), weight: 0.97 },
+    Row { file: "/proc/cmdline", text: "init=/init.krun", claim: vmm("libkrun"), weight: 0.97 },
+    // POWER's translator of x86 programs, and SPARC, where a hypervisor is part of the machine.
+    Row { file: "/proc/cpuinfo", text: "PowerVM Lx86", claim: hypervisor("powervm_lx86"), weight: 0.97 },
+    Row { file: "/proc/cpuinfo", text: "sun4v", claim: hypervisor("ldoms"), weight: 0.9 },
     // LinuxKit is made for virtual machines, Docker Desktop's above all.
     Row { file: "/proc/sys/kernel/osrelease", text: "-linuxkit", claim: machine(VIRTUAL), weight: 0.95 },
     Row { file: "/proc/cpuinfo", text: "User Mode Linux", claim: hypervisor("uml"), weight: 0.99 },

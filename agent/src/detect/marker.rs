@@ -3,7 +3,7 @@
 //! Anyone can leave them: an image that was made from a container keeps `/.dockerenv`. They convince only where
 //! namespaces do not prove the contrary.
 
-use super::claim::{ANY, Claim, container, orchestrator};
+use super::claim::{ANY, Claim, container, hypervisor, orchestrator, vmm};
 use super::finding::Findings;
 use crate::machine::Machine;
 
@@ -18,6 +18,24 @@ const FILES: &[(&str, Claim, f64)] = &[
     ("/dev/lxd/sock", container("lxd"), 0.85),
     ("/dev/incus/sock", container("lxd"), 0.85),
     ("/run/kata-containers/sandbox", container("kata"), 0.8),
+    ("/run/firejail/mnt", container("firejail"), 0.85),
+    ("/WEIRD_AL_YANKOVIC", container("charliecloud"), 0.8),
+    // LXD's and Incus's virtual machines have a channel to their host; the monitor is QEMU.
+    ("/dev/virtio-ports/com.canonical.lxd", vmm("qemu"), 0.9),
+    ("/dev/virtio-ports/org.linuxcontainers.lxd", vmm("qemu"), 0.9),
+    ("/dev/mdesc", hypervisor("ldoms"), 0.85),
+];
+
+/// Environment variables that a runtime gives what it starts.
+const VARIABLES: &[(&str, Claim, f64)] = &[
+    ("KUBERNETES_SERVICE_HOST", orchestrator("kubernetes"), 0.9),
+    ("NOMAD_ALLOC_ID", orchestrator("nomad"), 0.85),
+    ("ECS_CONTAINER_METADATA_URI_V4", orchestrator("ecs"), 0.85),
+    ("CH_RUNNING", container("charliecloud"), 0.9),
+    ("APPTAINER_CONTAINER", container("apptainer"), 0.9),
+    ("SINGULARITY_CONTAINER", container("apptainer"), 0.85),
+    ("FLATPAK_ID", container("flatpak"), 0.8),
+    ("SNAP_INSTANCE_NAME", container("snap"), 0.85),
 ];
 
 /// Files and environments that hold the runtime's own word for itself, `container=…`.
@@ -34,6 +52,9 @@ const WORDS: &[(&str, Claim, f64)] = &[
     ("bubblewrap", container("bubblewrap"), 0.9),
     ("kata", container("kata"), 0.9),
     ("rkt", container("rkt"), 0.9),
+    ("pouch", container("pouch"), 0.9),
+    ("firejail", container("firejail"), 0.9),
+    ("edera", container("edera"), 0.9),
     ("oci", container(ANY), 0.8),
 ];
 
@@ -63,10 +84,13 @@ impl super::Detector for Markers {
             for variable in text.split('\0') {
                 match variable.split_once('=') {
                     Some(("container", value)) => word(path, value, findings),
-                    Some(("KUBERNETES_SERVICE_HOST", value)) => {
-                        findings.support(orchestrator("kubernetes"), 0.9, path, value);
+                    Some((name, _)) => {
+                        if let Some((_, claim, weight)) = VARIABLES.iter().find(|(known, ..)| *known == name)
+                        {
+                            findings.support(*claim, *weight, path, name);
+                        }
                     }
-                    _ => {}
+                    None => {}
                 }
             }
         }

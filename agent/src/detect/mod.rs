@@ -6,18 +6,25 @@
 mod acpi;
 mod cgroup;
 mod claim;
+mod cloud;
+mod confidential;
 mod cpuid;
 mod device_tree;
 mod dmi;
 mod finding;
+mod identity;
 mod kernel;
 mod kubernetes;
 mod marker;
 mod mount;
 mod namespace;
+mod partition;
+mod pci;
+mod roles;
 pub mod text;
 mod verdict;
 mod xen;
+mod zone;
 
 use tierprobe_model::{Detection, SCHEMA};
 
@@ -47,6 +54,12 @@ const DETECTORS: &[&dyn Detector] = &[
     &acpi::Acpi,
     &device_tree::DeviceTree,
     &xen::Xen,
+    &partition::Partitions,
+    &zone::Zones,
+    &pci::Pci,
+    &cloud::Clouds,
+    &confidential::Confidential,
+    &roles::Roles,
 ];
 
 /// Names of all detectors, in the order of their evidence.
@@ -62,15 +75,12 @@ pub fn detect(machine: &Machine) -> Detection {
         findings.speaker(detector.name());
         detector.detect(machine, &mut findings);
     }
-    let verdict = verdict::decide(&findings.evidence);
+    let mut verdict = verdict::decide(&findings.evidence);
+    let cgroup = findings.text(&machine.fs, "/proc/self/cgroup", "the container's id");
+    let mounts = findings.text(&machine.fs, "/proc/self/mountinfo", "the container's id");
+    identity::name(&mut verdict.stack, cgroup.as_deref(), mounts.as_deref());
     let isolation = isolation::read(&machine.fs, verdict.kernel);
-    let roles = machine
-        .fs
-        .exists("/dev/kvm")
-        .is_ok_and(|exists| exists)
-        .then(|| "can_host_vms".to_owned())
-        .into_iter()
-        .collect();
+    let roles = verdict::roles(&findings.evidence);
     let evidence = findings.evidence.into_iter().map(finding::Finding::into_evidence).collect();
     Detection {
         schema: SCHEMA,

@@ -13,9 +13,21 @@ const SOURCES: &[(&str, Claim, f64)] = &[
     ("/docker/containers/", container("docker"), 0.95),
     ("/containers/storage/overlay-containers/", container("podman"), 0.9),
     ("/containers/overlay-containers/", container("podman"), 0.9),
+    ("/nerdctl/", container("containerd"), 0.85),
     ("/io.containerd.grpc.v1.cri/sandboxes/", container("containerd"), 0.95),
     ("/kubelet/pods/", orchestrator("kubernetes"), 0.95),
     ("/kata-containers/shared/containers/", container("kata"), 0.95),
+];
+
+/// Mount points that only one runtime makes.
+const POINTS: &[(&str, Claim, f64)] = &[
+    // The root of the host, from which snap has turned away.
+    ("/var/lib/snapd/hostfs", container("snap"), 0.96),
+    ("/run/firejail/mnt", container("firejail"), 0.9),
+    ("/.singularity.d/libs", container("apptainer"), 0.9),
+    ("/dev/.lxc", container("lxc"), 0.8),
+    ("/dev/lxd", container("lxd"), 0.85),
+    ("/dev/incus", container("lxd"), 0.85),
 ];
 
 /// File systems that overlay layers: what runtimes put below a container.
@@ -68,6 +80,11 @@ impl super::Detector for Mounts {
                 // CRI-O keeps its containers where Podman does, and only CRI-O works for the kubelet.
                 let claim = if kubelet && *claim == container("podman") { container("crio") } else { *claim };
                 findings.support(claim, *weight, file, &format!("{} is {}", mount.point, mount.root));
+            }
+        }
+        for (point, claim, weight) in POINTS {
+            if mounts.iter().any(|mount| mount.point == *point) {
+                findings.support(*claim, *weight, file, &format!("{point} is mounted"));
             }
         }
         if let Some(mount) = mounts.iter().find(|mount| mount.source == "kataShared" && mount.point != "/") {

@@ -14,6 +14,10 @@ pub fn render(detection: &Detection) -> String {
         let line = format!("  {:<13}{:<17} {reasons}", layer.kind.as_str(), layer.name);
         let _infallible = writeln!(text, "{}", line.trim_end());
     }
+    for role in &detection.roles {
+        let reasons = reasons_for_role(detection, role).join("; ");
+        let _infallible = writeln!(text, "  {:<13}{role:<17} {reasons}", "role");
+    }
     for evidence in set_aside(detection) {
         let _infallible = writeln!(text, "Set aside: {}{}", said(evidence), because(detection, evidence));
     }
@@ -42,10 +46,17 @@ fn headline(detection: &Detection) -> String {
     format!("{} ({:.0} % sure){kernel}\n", detection.tier, detection.confidence * 100.0)
 }
 
-/// What speaks for a layer, strongest first, one reason a detector.
 fn reasons_for(detection: &Detection, layer: &Layer) -> Vec<String> {
-    let claim = format!("{}={}", layer.kind, layer.name);
-    let unnamed = format!("{}=any", layer.kind);
+    reasons(detection, &format!("{}={}", layer.kind, layer.name), &format!("{}=any", layer.kind))
+}
+
+fn reasons_for_role(detection: &Detection, role: &str) -> Vec<String> {
+    let confidential = role.strip_prefix("confidential_").unwrap_or(role);
+    reasons(detection, &format!("role={role}"), &format!("confidential={confidential}"))
+}
+
+/// What speaks for either claim, strongest first, one reason a detector.
+fn reasons(detection: &Detection, claim: &str, unnamed: &str) -> Vec<String> {
     let mut speaking: Vec<&Evidence> = detection
         .evidence
         .iter()
@@ -92,6 +103,8 @@ pub fn is_set_aside(detection: &Detection, evidence: &Evidence) -> bool {
             Tier::Sandbox | Tier::Unknown => None,
         },
         ("container", _) if detection.kernel == Kernel::Unknown => None,
+        // Neither what keeps the host out nor what this place can do is part of the verdict.
+        ("confidential" | "role", _) => None,
         (subject, name) => {
             let layer = detection.stack.iter().find(|layer| layer.kind.as_str() == subject);
             Some(layer.is_some_and(|layer| name == "any" || layer.name == name))

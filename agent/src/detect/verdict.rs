@@ -22,8 +22,26 @@ const MOST_UNDECIDED: f64 = 0.5;
 const FULL_VM_PRIOR: f64 = 0.6;
 
 /// Hypervisors that only come with a full virtual machine monitor of their own.
-const FULL_HYPERVISORS: &[&str] =
-    &["vmware", "virtualbox", "hyperv", "xen", "parallels", "bhyve", "tcg", "openbsd_vmm", "apple_vz", "uml"];
+const FULL_HYPERVISORS: &[&str] = &[
+    "vmware",
+    "virtualbox",
+    "hyperv",
+    "virtual_pc",
+    "xen",
+    "parallels",
+    "bhyve",
+    "tcg",
+    "openbsd_vmm",
+    "apple_vz",
+    "uml",
+    "virtage",
+    "zvm",
+    "lpar",
+    "powervm",
+    "powervm_lx86",
+    "ldoms",
+    "spar",
+];
 
 /// What the evidence amounts to.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,12 +173,28 @@ fn tier(
     }
 }
 
+/// What this place is or can do, whichever tier it is, sorted: `xen_dom0`, `confidential_tdx`.
+pub(super) fn roles(evidence: &[Finding]) -> Vec<String> {
+    let mut roles: Vec<String> = evidence
+        .iter()
+        .filter(|finding| finding.supports && finding.weight >= 0.5)
+        .filter_map(|finding| match finding.claim.subject {
+            Subject::Role => Some(finding.claim.name.to_owned()),
+            Subject::Confidential => Some(format!("confidential_{}", finding.claim.name)),
+            Subject::Layer(_) | Subject::Machine => None,
+        })
+        .collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles
+}
+
 /// Whatever names a monitor or a hypervisor says that there is one.
 fn about_virtual(finding: &Finding) -> Option<bool> {
     match finding.claim.subject {
         Subject::Machine => (finding.claim.name == VIRTUAL).then_some(finding.supports),
         Subject::Layer(LayerKind::Vmm | LayerKind::Hypervisor) => finding.supports.then_some(true),
-        Subject::Layer(_) => None,
+        Subject::Layer(_) | Subject::Confidential | Subject::Role => None,
     }
 }
 
@@ -174,7 +208,7 @@ fn about_minimal(finding: &Finding) -> Option<bool> {
         Subject::Layer(LayerKind::Hypervisor) => FULL_HYPERVISORS.contains(&name).then_some(false),
         // Kata starts a virtual machine for each pod, with whichever monitor.
         Subject::Layer(LayerKind::Container) => (name == "kata").then_some(true),
-        Subject::Layer(_) => None,
+        Subject::Layer(_) | Subject::Confidential | Subject::Role => None,
     }
 }
 
@@ -202,7 +236,7 @@ fn named(evidence: &[Finding], kind: LayerKind) -> Option<(&'static str, f64)> {
 }
 
 fn layer(kind: LayerKind, name: &str, confidence: f64) -> Layer {
-    Layer { kind, name: name.to_owned(), confidence: two_digits(confidence) }
+    Layer { kind, name: name.to_owned(), confidence: two_digits(confidence), id: None, id_source: None }
 }
 
 /// More digits would claim to know more than the weights do. Rounds down, so that nothing becomes certain.

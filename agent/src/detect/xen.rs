@@ -3,7 +3,7 @@
 //! A paravirtual guest executes CPUID on the hardware, so its hypervisor bit may be clear: these files decide.
 //! The first domain (dom0) has them too and is the host: it runs on the hardware, under Xen.
 
-use super::claim::{VIRTUAL, cloud, hypervisor, machine};
+use super::claim::{VIRTUAL, hypervisor, machine, role};
 use super::finding::Findings;
 use crate::machine::Machine;
 
@@ -39,12 +39,8 @@ impl super::Detector for Xen {
         if control || dom0 {
             let source = if control { capabilities } else { features };
             findings.oppose(machine(VIRTUAL), 0.998, source, "Xen's first domain: it runs on the hardware");
+            findings.support(role("xen_dom0"), 0.97, source, "Xen's first domain");
         } else {
-            let uuid = "/sys/hypervisor/uuid";
-            let text = findings.text(&machine_.fs, uuid, "whether this is Amazon's Xen");
-            if text.is_some_and(|text| text.starts_with("ec2")) {
-                findings.support(cloud("aws"), 0.95, uuid, "begins with ec2");
-            }
             findings.support(machine(VIRTUAL), 0.995, path, "a Xen domain");
             findings.support(hypervisor("xen"), 0.97, path, "xen");
         }

@@ -22,13 +22,22 @@ pub fn read() -> Option<Cpuid> {
     const HYPERVISOR_BIT: u32 = 1 << 31;
     const FIRST_SIGNATURE: u32 = 0x4000_0000;
     const LAST_SIGNATURE: u32 = 0x4000_1000;
+    /// Answered by Intel's TDX module in its guests: `IntelTDX`.
+    const TDX: u32 = 0x21;
 
     let hypervisor_bit = leaf(1).ecx & HYPERVISOR_BIT != 0;
     let mut leaves = std::collections::BTreeMap::new();
     if hypervisor_bit {
-        for number in (FIRST_SIGNATURE..=LAST_SIGNATURE).step_by(0x100) {
+        let signatures = (FIRST_SIGNATURE..=LAST_SIGNATURE).step_by(0x100);
+        let tdx = (leaf(0).eax >= TDX).then_some(TDX);
+        for number in tdx.into_iter().chain(signatures) {
             let registers = leaf(number);
-            let bytes = [registers.ebx, registers.ecx, registers.edx].map(u32::to_le_bytes).concat();
+            let mut registers = [registers.ebx, registers.ecx, registers.edx];
+            if number == TDX {
+                // Like the vendor's name, this one is in EBX, EDX, ECX.
+                registers.swap(1, 2);
+            }
+            let bytes = registers.map(u32::to_le_bytes).concat();
             let text = bytes.trim_ascii_end().split(|byte| *byte == 0).next().unwrap_or_default();
             if !text.is_empty() && text.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
                 leaves.insert(Leaf(number), String::from_utf8_lossy(text).trim_end().to_owned());

@@ -17,7 +17,7 @@ use tierprobe_model::Tier;
 use super::{Host, fail_with, hosts, story};
 
 /// From here on a verdict counts as certain, and a wrong one as a failure.
-const CERTAIN: f64 = 0.9;
+pub(super) const CERTAIN: f64 = 0.9;
 
 /// Longest value in evidence, in characters: it ends up in logs and on terminals.
 const MAX_VALUE_CHARS: usize = 200;
@@ -98,6 +98,13 @@ fn judge(host: &Host, change: &str, wrong: &mut Vec<String>) {
     if found.tier != Tier::Unknown && tier != host.expected.tier && found.confidence >= CERTAIN {
         wrong.push(format!("{}, {change}: expected {}\n{}", host.name, host.expected.tier, story(&found)));
     }
+    // An id that the whole host does not have is made up of what was left.
+    let wrong_id = found.stack.iter().find(|layer| {
+        layer.id.as_ref().is_some_and(|id| host.expected.ids.get(layer.kind.as_str()) != Some(id))
+    });
+    if let Some(layer) = wrong_id {
+        wrong.push(format!("{}, {change}: a wrong id: {layer:?}", host.name));
+    }
     let garbled =
         |value: &str| value.chars().count() > MAX_VALUE_CHARS || value.chars().any(char::is_control);
     if let Some(evidence) = found.evidence.iter().find(|evidence| garbled(&evidence.value)) {
@@ -106,7 +113,7 @@ fn judge(host: &Host, change: &str, wrong: &mut Vec<String>) {
 }
 
 /// Calls `damage` for each file, link and folder of a copy of each host, on all processors.
-fn for_each_entry(damage: impl Fn(&Host, &Path, &mut Vec<String>) + Sync) {
+pub(super) fn for_each_entry(damage: impl Fn(&Host, &Path, &mut Vec<String>) + Sync) {
     let (hosts, next, wrong) = (hosts(), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(host) = hosts.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -156,6 +163,6 @@ fn copy_tree(from: &Path, to: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The path as it stands in the fixture.
-fn shown(host: &Host, file: &Path) -> String {
+pub(super) fn shown(host: &Host, file: &Path) -> String {
     file.strip_prefix(&host.folder).unwrap_or(file).display().to_string()
 }

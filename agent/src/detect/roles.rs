@@ -1,0 +1,77 @@
+//! Roles: what this place is or can do beside being a tier. A host of virtual machines is bare metal all the same.
+
+use super::claim::{Claim, role};
+use super::finding::Findings;
+use crate::machine::Machine;
+
+/// A path that says by being there.
+struct Row {
+    path: &'static str,
+    claim: Claim,
+    weight: f64,
+    would_tell: &'static str,
+}
+
+const fn row(path: &'static str, name: &'static str, weight: f64, would_tell: &'static str) -> Row {
+    Row { path, claim: role(name), weight, would_tell }
+}
+
+const VMS: &str = "whether virtual machines can be started here";
+const DOCKER: &str = "whether Docker can be told to start containers";
+const CONTAINERD: &str = "whether containerd can be told to start containers";
+const PODMAN: &str = "whether Podman can be told to start containers";
+const CRIO: &str = "whether CRI-O can be told to start containers";
+const OPENVZ: &str = "whether this is a host of OpenVZ containers";
+
+const ROWS: &[Row] = &[
+    row("/dev/kvm", "can_host_vms", 0.9, VMS),
+    // VirtualBox's and Microsoft's drivers for hosts.
+    row("/dev/vboxdrv", "can_host_vms", 0.9, VMS),
+    row("/dev/mshv", "can_host_vms", 0.9, VMS),
+    // Who reaches one of these is root on the host that listens there.
+    row("/run/docker.sock", "docker_socket", 0.9, DOCKER),
+    row("/var/run/docker.sock", "docker_socket", 0.9, DOCKER),
+    row("/run/containerd/containerd.sock", "containerd_socket", 0.9, CONTAINERD),
+    row("/run/podman/podman.sock", "podman_socket", 0.9, PODMAN),
+    row("/run/crio/crio.sock", "crio_socket", 0.9, CRIO),
+    // The host has beancounters for itself; containers have `/proc/vz` alone.
+    row("/proc/bc/0", "openvz_host", 0.95, OPENVZ),
+    // Logical Domains: the service that only the control domain has.
+    row("/dev/vlds/sp", "ldoms_control", 0.9, "whether this is the control domain"),
+];
+
+/// Looks for the paths.
+#[derive(Debug)]
+pub(super) struct Roles;
+
+impl super::Detector for Roles {
+    fn name(&self) -> &'static str {
+        "role"
+    }
+
+    fn detect(&self, machine: &Machine, findings: &mut Findings) {
+        for row in ROWS {
+            if findings.exists(&machine.fs, row.path, row.would_tell) {
+                findings.support(row.claim, row.weight, row.path, "exists");
+            }
+        }
+        proot(machine, findings);
+    }
+}
+
+/// proot shows its children another root by tracing them. That is no container: namespaces and privileges stay what
+/// they are, and only each system call gets dearer.
+fn proot(machine: &Machine, findings: &mut Findings) {
+    let status = findings.text(&machine.fs, "/proc/self/status", "whether another process traces this one");
+    let tracer = status.and_then(|text| {
+        let (_, value) =
+            text.lines().filter_map(|line| line.split_once(':')).find(|(k, _)| *k == "TracerPid")?;
+        value.trim().parse::<u32>().ok().filter(|pid| *pid != 0)
+    });
+    let Some(tracer) = tracer else { return };
+    let path = format!("/proc/{tracer}/comm");
+    let comm = findings.text(&machine.fs, &path, "which process traces this one");
+    if comm.is_some_and(|comm| comm.trim_end().starts_with("proot")) {
+        findings.support(role("traced_by_proot"), 0.95, &path, "proot traces this process");
+    }
+}
