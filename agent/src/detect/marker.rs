@@ -14,7 +14,7 @@ const FILES: &[(&str, Claim, f64)] = &[
     ("/run/.containerenv", container("podman"), 0.85),
     ("/.singularity.d", container("apptainer"), 0.8),
     ("/.apptainer.d", container("apptainer"), 0.85),
-    ("/.flatpak-info", container("flatpak"), 0.85),
+    ("/.flatpak-info", container("flatpak"), 0.98),
     ("/dev/lxd/sock", container("lxd"), 0.85),
     ("/dev/incus/sock", container("lxd"), 0.85),
     ("/run/kata-containers/sandbox", container("kata"), 0.8),
@@ -101,7 +101,7 @@ impl super::Detector for Markers {
         if let Some(comm) = findings.text(&machine.fs, "/proc/1/comm", "the first process")
             && comm.trim_end() == "bwrap"
         {
-            findings.support(container("bubblewrap"), 0.6, "/proc/1/comm", "bwrap");
+            findings.support(container("bubblewrap"), 0.93, "/proc/1/comm", "bwrap");
         }
     }
 }

@@ -65,9 +65,12 @@ impl super::Detector for Mounts {
             } else if LAYERED.contains(&root.fstype) {
                 findings.support(container(ANY), 0.7, file, &value);
             } else if root.source.starts_with("/dev/") && root.root == "/" {
-                findings.oppose(container(ANY), 0.5, file, &value);
+                // Sandboxes that keep the host's files have namespaces that say more.
+                findings.oppose(container(ANY), 0.9, file, &value);
             } else if root.source.starts_with("/dev/") && root.root.contains("/machines/") {
                 findings.support(container("nspawn"), 0.6, file, &value);
+            } else if root.source.starts_with("/dev/") && !is_subvolume(root) {
+                findings.support(container(ANY), 0.8, file, &value);
             }
         }
         if mounts.iter().any(|mount| mount.point == "/init" && mount.fstype == "rootfs") {
@@ -91,6 +94,11 @@ impl super::Detector for Mounts {
             findings.support(container("kata"), 0.8, file, &format!("{} is kataShared", mount.point));
         }
     }
+}
+
+/// Whether the host itself may have a directory for its root: a subvolume of btrfs, or a deployment of OSTree.
+fn is_subvolume(root: &Mount<'_>) -> bool {
+    root.fstype == "btrfs" || root.root.starts_with("/ostree/")
 }
 
 /// Files that a runtime gives a container. A host that runs containers has their directories mounted too, but

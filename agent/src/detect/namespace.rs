@@ -77,6 +77,10 @@ impl super::Detector for Namespaces {
             all_first(&fixed, mount, first_mount, findings);
         } else {
             some_private(&private, findings);
+            if first_mount == Some(true) {
+                let value = "the mount namespace is the kernel's first: the files are the host's";
+                findings.oppose(container(ANY), 0.9, "/proc/self/ns/mnt", value);
+            }
         }
     }
 }
@@ -112,9 +116,9 @@ fn some_private(private: &[&str], findings: &mut Findings) {
     let weight = match private {
         ["mnt"] => 0.2,
         [_] | ["pid", "mnt"] => 0.3,
-        // `docker run --userns`, bubblewrap: a user namespace that owns mounts is a sandbox of its own.
-        private if private.contains(&"user") && private.contains(&"mnt") => 0.9,
         private if private.len() >= CONTAINER_AT_LEAST && private.contains(&"mnt") => 0.97,
+        // Bubblewrap at its least: a user namespace that owns mounts is a sandbox of its own.
+        private if private.contains(&"user") && private.contains(&"mnt") => 0.9,
         private if private.len() >= CONTAINER_AT_LEAST => 0.8,
         _ => 0.4,
     };

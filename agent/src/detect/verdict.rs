@@ -30,7 +30,6 @@ const FULL_HYPERVISORS: &[&str] = &[
     "xen",
     "parallels",
     "bhyve",
-    "tcg",
     "openbsd_vmm",
     "apple_vz",
     "uml",
