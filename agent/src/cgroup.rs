@@ -28,7 +28,12 @@ impl Cgroup {
     /// The agent's group for `controller` (`memory`, `cpu`); `None` where no hierarchy has it.
     #[must_use]
     pub fn of(fs: &HostFs, controller: &str) -> Option<Self> {
-        let text = fs.text("/proc/self/cgroup").ok()?;
+        Self::listed(fs, &fs.text("/proc/self/cgroup").ok()?, controller)
+    }
+
+    /// The group for `controller` in the text of a `/proc/PID/cgroup`.
+    #[must_use]
+    pub fn listed(fs: &HostFs, text: &str, controller: &str) -> Option<Self> {
         let mut lines = text.lines().filter_map(|line| {
             let (_, rest) = line.split_once(':')?;
             rest.split_once(':')

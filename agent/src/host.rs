@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, faccessat};
 
@@ -160,10 +160,8 @@ impl HostFs {
         if !self.is_live() {
             return Ok(None);
         }
-        let place = self.open(path, OFlag::O_PATH)?;
         // The effective ids count, as they would for open(2) and connect(2).
-        let flags = AtFlags::AT_EMPTY_PATH | AtFlags::AT_EACCESS;
-        match faccessat(&place, "", AccessFlags::W_OK, flags) {
+        match faccessat(AT_FDCWD, &self.real_path(path), AccessFlags::W_OK, AtFlags::AT_EACCESS) {
             Ok(()) => Ok(Some(true)),
             Err(Errno::EACCES | Errno::EROFS) => Ok(Some(false)),
             Err(error) => Err(error.into()),

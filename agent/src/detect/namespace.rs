@@ -44,15 +44,13 @@ impl super::Detector for Namespaces {
                 findings.readable(machine.fs.link(&path), &path, "whether this namespace is private")?;
             parse_inode(&link)
         };
-        let fixed: Vec<(&str, Option<bool>)> = LONG_FIXED
-            .iter()
-            .map(|(name, first)| (*name, inode(name).map(|inode| inode == *first)))
-            .collect();
+        let inodes: Vec<(&str, Option<u64>)> =
+            LONG_FIXED.iter().map(|(name, _)| (*name, inode(name))).collect();
         let mount = inode("mnt");
-        let foreign = ["pid", "mnt", "user", "uts"]
-            .into_iter()
-            .filter_map(|name| Some((name, inode(name)?)))
-            .find(|(_, inode)| *inode < SMALLEST_LINUX);
+        let foreign = inodes.iter().copied().chain([("mnt", mount)]).find_map(|(name, inode)| {
+            let inode = inode.filter(|inode| *inode < SMALLEST_LINUX)?;
+            Some((name, inode))
+        });
         if let Some((name, inode)) = foreign {
             let path = format!("/proc/self/ns/{name}");
             findings.support(
@@ -65,6 +63,11 @@ impl super::Detector for Namespaces {
         }
         kernel_threads(machine, findings);
 
+        let fixed: Vec<(&str, Option<bool>)> = inodes
+            .iter()
+            .zip(LONG_FIXED)
+            .map(|((name, inode), (_, first))| (*name, inode.map(|inode| inode == *first)))
+            .collect();
         let first_mount =
             mount.map(|inode| inode == FIRST_MOUNT || FIRST_MOUNT_BEFORE_FIXED.contains(&inode));
         let private: Vec<&str> = fixed

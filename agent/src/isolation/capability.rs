@@ -51,7 +51,7 @@ const NAMES: [&str; 41] = [
 
 /// Reads `/proc/self/status`.
 pub(super) fn read(reader: &mut Reader<'_>, isolation: &mut Isolation) {
-    let Ok(status) = reader.fs.text("/proc/self/status") else { return };
+    let Some(status) = reader.text("/proc/self/status") else { return };
     let set = |name: &str| field(&status, name).and_then(parse_set);
     let capabilities = &mut isolation.capabilities;
     capabilities.inheritable = set("CapInh");

@@ -44,7 +44,8 @@ fn tightest(
     controller: &str,
     limit: impl Fn(&mut Reader<'_>, &str, Version) -> Option<Limit>,
 ) -> Option<Limit> {
-    let group = Cgroup::of(reader.fs, controller)?;
+    let groups = reader.text("/proc/self/cgroup")?;
+    let group = Cgroup::listed(reader.fs, &groups, controller)?;
     let mut directory = group.directory.as_str();
     let mut found = None;
     for _ in 0..MOST_LEVELS {

@@ -17,6 +17,8 @@ mod sysctl;
 pub mod text;
 mod vulnerability;
 
+use std::collections::BTreeMap;
+
 use tierprobe_model::{Isolation, Kernel, Unreadable};
 
 use crate::host::{HostFs, ReadError};
@@ -52,12 +54,19 @@ struct Reader<'a> {
     fs: &'a HostFs,
     tells: &'static str,
     unreadable: Vec<Unreadable>,
+    /// Texts that more than one aspect wants.
+    read: BTreeMap<String, Option<String>>,
 }
 
 impl Reader<'_> {
     /// The text of a file; `None` if it is missing, or unreadable, which is noted.
     fn text(&mut self, path: &str) -> Option<String> {
-        self.known(path, self.fs.text(path))
+        if let Some(text) = self.read.get(path) {
+            return text.clone();
+        }
+        let text = self.known(path, self.fs.text(path));
+        self.read.insert(path.to_owned(), text.clone());
+        text
     }
 
     /// The value of a read, if there is one; a refusal is noted, a missing file is not.
@@ -82,7 +91,7 @@ impl Reader<'_> {
 /// own a process has nothing to be kept from.
 #[must_use]
 pub fn read(fs: &HostFs, kernel: Kernel) -> Isolation {
-    let mut reader = Reader { fs, tells: "", unreadable: Vec::new() };
+    let mut reader = Reader { fs, tells: "", unreadable: Vec::new(), read: BTreeMap::new() };
     let mut isolation = Isolation::default();
     for aspect in ASPECTS {
         reader.tells = aspect.tells;

@@ -7,6 +7,7 @@ use tierprobe_model::Isolation;
 use tierprobe_model::isolation::{PathAccess, Sysctl};
 
 use super::{Reader, mount};
+use crate::host::ReadError;
 use crate::printable::printable;
 
 /// Settings, and whether each namespace has its own.
@@ -36,15 +37,16 @@ const SETTINGS: &[(&str, bool)] = &[
 
 /// Looks at each setting.
 pub(super) fn read(reader: &mut Reader<'_>, isolation: &mut Isolation) {
-    let mountinfo = reader.fs.text("/proc/self/mountinfo").unwrap_or_default();
+    let mountinfo = reader.text("/proc/self/mountinfo").unwrap_or_default();
     let mounts = mount::parse(&mountinfo);
     for (name, namespaced) in SETTINGS {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        // To know that it exists needs no permission to read it.
-        if !reader.fs.exists(&path).is_ok_and(|exists| exists) {
+        // One that may not be read is there all the same, and may be writable.
+        let text = reader.fs.text(&path);
+        if text == Err(ReadError::NotFound) {
             continue;
         }
-        let value = reader.text(&path).map(|value| printable(&value));
+        let value = reader.known(&path, text).map(|value| printable(&value));
         let writable =
             if matches!(mount::access(&mounts, &path), Some(PathAccess::Masked | PathAccess::ReadOnly)) {
                 Some(false)
