@@ -31,6 +31,8 @@ pub enum Command {
     Measure(MeasureArgs),
     /// Tell what works here, and why the rest does not
     Check(CheckArgs),
+    /// Write what detection reads here into an archive, masked, to be looked at and passed on
+    Bundle(BundleArgs),
     /// Print METRICS.md: every metric with its meaning
     Metrics,
 }
@@ -148,21 +150,40 @@ pub enum LogFormat {
     Json,
 }
 
-/// Flags of `detect`.
+/// The machine that detection looks at.
 #[derive(Debug, Args)]
-pub struct DetectArgs {
+pub struct MachineArgs {
     /// Where the host's files are.
     #[command(flatten)]
-    pub paths: PathArgs,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = DetectFormat::Text)]
-    pub format: DetectFormat,
+    paths: PathArgs,
     /// Take CPUID from this TOML file instead of the processor
     #[arg(long, value_name = "FILE")]
-    pub cpuid: Option<PathBuf>,
+    cpuid: Option<PathBuf>,
     /// Take this for the architecture, as `uname -m` gives it
     #[arg(long, value_name = "ARCH")]
     pub arch: Option<String>,
+}
+
+impl MachineArgs {
+    /// The machine that these flags name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::from_paths`] and [`PathArgs::host`].
+    pub fn machine(&self) -> Result<Machine, ConfigError> {
+        Machine::from_paths(self.paths.host()?, self.cpuid.as_deref(), self.arch.as_deref())
+    }
+}
+
+/// Flags of `detect`.
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// The machine to look at.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = DetectFormat::Text)]
+    pub format: DetectFormat,
 }
 
 /// How `detect` prints.
@@ -217,6 +238,20 @@ pub struct CheckArgs {
     /// Where the host's files are.
     #[command(flatten)]
     pub paths: PathArgs,
+}
+
+/// Flags of `bundle`.
+#[derive(Debug, Args)]
+pub struct BundleArgs {
+    /// The machine to look at.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Overwrite the archive if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// The archive to write, an uncompressed tar
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// Reads the command line. Help and wrong flags end the process, as in every program.

@@ -5,16 +5,21 @@
 //! roots lie below `DIR` and symbolic links are resolved as if `DIR` were `/`, so that nothing falls through to
 //! the live host.
 
+mod trace;
+
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{AccessFlags, faccessat};
+
+pub use trace::{Found, Trace};
 
 /// Largest file that is read. `mountinfo` of a busy container host is some hundred KiB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -61,6 +66,8 @@ pub struct HostFs {
     sysfs: PathBuf,
     /// Directory that no path may leave; `None` on the live host.
     jail: Option<PathBuf>,
+    /// Where to note what is read.
+    trace: Option<Arc<Trace>>,
 }
 
 impl HostFs {
@@ -75,7 +82,15 @@ impl HostFs {
             procfs: procfs.map_or_else(|| root.join("proc"), Path::to_owned),
             sysfs: sysfs.map_or_else(|| root.join("sys"), Path::to_owned),
             jail: rootfs.map(Path::to_owned),
+            trace: None,
         }
+    }
+
+    /// The same files, and a note of whatever is read of them, but for the kernel's log.
+    #[must_use]
+    pub fn traced(&self) -> (Self, Arc<Trace>) {
+        let trace = Arc::new(Trace::default());
+        (Self { trace: Some(Arc::clone(&trace)), ..self.clone() }, trace)
     }
 
     /// The live host.
@@ -102,6 +117,10 @@ impl HostFs {
     ///
     /// [`ReadError`]: missing, refused, or larger than 4 MiB.
     pub fn bytes(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.noted(path, self.read_bytes(path), |bytes| Found::File(bytes.clone()))
+    }
+
+    fn read_bytes(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         // O_NONBLOCK: a FIFO or device where a file should be must not hang the agent.
         let file = File::from(self.open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
         let mut bytes = Vec::new();
@@ -133,8 +152,11 @@ impl HostFs {
     ///
     /// [`ReadError`]: missing, refused, or not a link.
     pub fn link(&self, path: &str) -> Result<String, ReadError> {
-        let at_link = self.open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?;
-        Ok(readlinkat(at_link.as_fd(), "")?.to_string_lossy().into_owned())
+        let read = || {
+            let at_link = self.open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)?;
+            Ok(readlinkat(at_link.as_fd(), "")?.to_string_lossy().into_owned())
+        };
+        self.noted(path, read(), |target| Found::Link(target.clone()))
     }
 
     /// Whether the path exists.
@@ -143,7 +165,11 @@ impl HostFs {
     ///
     /// [`ReadError::Refused`] where the kernel does not tell.
     pub fn exists(&self, path: &str) -> Result<bool, ReadError> {
-        match self.open(path, OFlag::O_PATH) {
+        let opened = self.noted(path, self.open(path, OFlag::O_PATH), |there| {
+            let kind = fstat(there).map_or(0, |stat| stat.st_mode & SFlag::S_IFMT.bits());
+            Found::Exists { is_directory: kind == SFlag::S_IFDIR.bits() }
+        });
+        match opened {
             Ok(_) => Ok(true),
             Err(ReadError::NotFound) => Ok(false),
             Err(error) => Err(error),
@@ -174,6 +200,10 @@ impl HostFs {
     ///
     /// [`ReadError`]: missing, refused, or not a directory.
     pub fn names(&self, path: &str) -> Result<Vec<String>, ReadError> {
+        self.noted(path, self.read_names(path), |names| Found::Names(names.clone()))
+    }
+
+    fn read_names(&self, path: &str) -> Result<Vec<String>, ReadError> {
         let directory = self.open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
         let mut names: Vec<String> = Dir::from_fd(directory)?
             .into_iter()
@@ -207,6 +237,18 @@ impl HostFs {
             }
         }
         Ok(log)
+    }
+
+    fn noted<T>(
+        &self,
+        path: &str,
+        read: Result<T, ReadError>,
+        found: impl FnOnce(&T) -> Found,
+    ) -> Result<T, ReadError> {
+        if let Some(trace) = &self.trace {
+            trace.note(path, Found::of(&read, found));
+        }
+        read
     }
 
     fn open(&self, path: &str, flags: OFlag) -> Result<OwnedFd, ReadError> {

@@ -5,6 +5,7 @@
 //! - [`host`], [`mod@cpuid`], [`machine`]: the host's files and its CPUID, all that detection looks at.
 //! - [`detect`]: from these to evidence, and from evidence to a verdict.
 //! - [`isolation`]: what holds the agent in, and what could be better about it.
+//! - [`bundle`]: what detection read, masked, as a host fixture.
 //! - [`probe`]: what is measured; [`measure`] how samples are taken; [`mod@runner`] runs probes on a pinned thread;
 //!   [`schedule`] says when, within [`budget`].
 //! - [`snapshot`]: the verdict and the latest round of each probe, the only shared state.
@@ -13,6 +14,7 @@
 //! [`sys`] has the only unsafe code, [`hostinfo`] is the only user of `sysinfo`, [`export`] of `prometheus`.
 
 pub mod budget;
+pub mod bundle;
 pub mod cgroup;
 pub mod cli;
 pub mod command;

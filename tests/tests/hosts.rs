@@ -13,6 +13,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "hosts/bundle.rs"]
+mod bundle;
 #[path = "hosts/calibration.rs"]
 mod calibration;
 #[path = "hosts/damage.rs"]

@@ -1,5 +1,6 @@
 //! What each subcommand does.
 
+mod bundle;
 mod check;
 mod measure;
 mod serve;
@@ -8,7 +9,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::cli::{Command, DetectArgs, DetectFormat};
-use crate::machine::Machine;
 use crate::{detect, metrics_doc};
 
 /// Runs a subcommand.
@@ -22,6 +22,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Detect(args) => detect_tier(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::Metrics => {
             print(metrics_doc::render().as_bytes())?;
             Ok(ExitCode::SUCCESS)
@@ -30,8 +31,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn detect_tier(args: &DetectArgs) -> anyhow::Result<ExitCode> {
-    let machine = Machine::from_paths(args.paths.host()?, args.cpuid.as_deref(), args.arch.as_deref())?;
-    let detection = detect::detect(&machine);
+    let detection = detect::detect(&args.machine.machine()?);
     match args.format {
         DetectFormat::Text => print(detect::text::render(&detection).as_bytes())?,
         DetectFormat::Json => print(format!("{}\n", serde_json::to_string_pretty(&detection)?).as_bytes())?,

@@ -38,6 +38,11 @@ const VARIABLES: &[(&str, Claim, f64)] = &[
     ("SNAP_INSTANCE_NAME", container("snap"), 0.85),
 ];
 
+/// The environment variables that count, by name.
+pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
+    VARIABLES.iter().map(|(name, ..)| *name)
+}
+
 /// Files and environments that hold the runtime's own word for itself, `container=…`.
 const WORDS: &[(&str, Claim, f64)] = &[
     ("docker", container("docker"), 0.85),

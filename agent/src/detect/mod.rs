@@ -32,6 +32,8 @@ use crate::isolation;
 use crate::machine::Machine;
 use finding::Findings;
 
+pub(crate) use marker::variables;
+
 /// A reader of one kind of evidence.
 trait Detector: Sync {
     /// What it is called in the evidence it gives.

@@ -143,7 +143,7 @@ pub(super) fn for_each_entry(damage: impl Fn(&Host, &Path, &mut Vec<String>) + S
 }
 
 /// Copies `root/` and `cpuid.toml`, links as links, and lists what was copied.
-fn copy_tree(from: &Path, to: &Path, files: &mut Vec<PathBuf>) {
+pub(super) fn copy_tree(from: &Path, to: &Path, files: &mut Vec<PathBuf>) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
