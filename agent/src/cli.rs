@@ -1,15 +1,17 @@
 //! The command line.
 
+mod switch;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{DEFAULT_LISTEN_ADDRESS, DEFAULT_TELEMETRY_PATH, Wishes, parse_duration};
+use crate::config::{DEFAULT_LISTEN_ADDRESS, DEFAULT_TELEMETRY_PATH, Wishes};
+use crate::duration::parse_duration;
 use crate::error::ConfigError;
 use crate::host::HostFs;
 use crate::machine::Machine;
-use crate::probe::PROBES;
 use crate::schedule::Slot;
 
 /// Finds out which tier it runs on, measures what the place costs, and tells Prometheus.
@@ -99,6 +101,9 @@ pub struct ServeArgs {
     /// Share of one CPU that measuring may cost on average [default: 0.001]
     #[arg(long = "probe.budget", value_name = "SHARE")]
     budget: Option<f64>,
+    /// How often to look anew where this is, beside whenever there is a sign of a move [default: 5m]
+    #[arg(long = "detect.interval", value_name = "DURATION", value_parser = parse_duration)]
+    detect_interval: Option<Duration>,
     /// Configuration file in TOML; flags win over it
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -123,6 +128,7 @@ impl ServeArgs {
             slot: self.slot,
             interval: self.interval,
             budget: self.budget,
+            detect_interval: self.detect_interval,
             probes: self.probes.clone(),
         }
     }
@@ -257,69 +263,10 @@ pub struct BundleArgs {
 /// Reads the command line. Help and wrong flags end the process, as in every program.
 #[must_use]
 pub fn parse() -> Command {
-    let matches = command().get_matches();
+    let matches = switch::command().get_matches();
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let (Command::Serve(serve), Some(("serve", matches))) = (&mut cli.command, matches.subcommand()) {
-        serve.probes = probe_switches(matches);
+        serve.probes = switch::probe_switches(matches);
     }
     cli.command
-}
-
-/// The command line with a pair of flags for each probe.
-fn command() -> clap::Command {
-    Cli::command().mut_subcommand("serve", |serve| {
-        PROBES
-            .iter()
-            .fold(serve, |serve, spec| {
-                let on = format!("probe.{}", spec.name);
-                let off = format!("no-probe.{}", spec.name);
-                serve
-                    .arg(
-                        Arg::new(on.clone())
-                            .long(on.clone())
-                            .action(ArgAction::SetTrue)
-                            .overrides_with(off.clone())
-                            .help(format!("Measure {}", spec.measures))
-                            .help_heading("Probes (all are on)"),
-                    )
-                    .arg(
-                        Arg::new(off.clone())
-                            .long(off)
-                            .action(ArgAction::SetTrue)
-                            .overrides_with(on)
-                            .hide(true),
-                    )
-            })
-            .after_help("Each probe is switched off by --no-probe.NAME.")
-    })
-}
-
-fn probe_switches(matches: &ArgMatches) -> Vec<(String, bool)> {
-    let switch = |prefix: &str, on: bool| {
-        let named = move |name: &str| matches.get_flag(name).then_some(on);
-        let prefix = prefix.to_owned();
-        PROBES
-            .iter()
-            .filter_map(move |spec| Some((spec.name.to_owned(), named(&format!("{prefix}{}", spec.name))?)))
-    };
-    switch("probe.", true).chain(switch("no-probe.", false)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        command().debug_assert();
-    }
-
-    #[test]
-    fn of_two_opposite_switches_the_last_one_holds() {
-        let line = ["tierprobe-agent", "serve", "--no-probe.boot", "--probe.boot", "--no-probe.network"];
-        let matches = command().try_get_matches_from(line).unwrap();
-        let (_, serve) = matches.subcommand().unwrap();
-        let switches = probe_switches(serve);
-        assert_eq!(switches, [("boot".to_owned(), true), ("network".to_owned(), false)]);
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::duration::parse_duration;
 use crate::error::ConfigError;
 use crate::probe::{self, PROBES, Spec};
 use crate::schedule::Slot;
@@ -24,6 +25,13 @@ pub const DEFAULT_BUDGET: f64 = 0.001;
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(86_400);
 
+/// How often detection runs anew unless told otherwise.
+pub const DEFAULT_DETECT_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Bounds of `--detect.interval`: detection takes a millisecond.
+const DETECT_INTERVALS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(86_400);
+
 /// What the user can say, on the command line or in the file. What is not said stays open.
 #[derive(Debug, Default, Clone)]
 pub struct Wishes {
@@ -37,6 +45,8 @@ pub struct Wishes {
     pub interval: Option<Duration>,
     /// Share of one CPU.
     pub budget: Option<f64>,
+    /// Interval of detection.
+    pub detect_interval: Option<Duration>,
     /// Probes switched on or off by name.
     pub probes: Vec<(String, bool)>,
 }
@@ -55,6 +65,7 @@ impl Wishes {
             slot: self.slot.or(other.slot),
             interval: self.interval.or(other.interval),
             budget: self.budget.or(other.budget),
+            detect_interval: self.detect_interval.or(other.detect_interval),
             ..self
         }
     }
@@ -84,6 +95,7 @@ impl Wishes {
                 .transpose()?,
             interval: parse("probe.interval", file.probe.interval, &parse_duration)?,
             budget: file.probe.budget,
+            detect_interval: parse("detect.interval", file.detect.interval, &parse_duration)?,
             probes: file.probe.enabled.into_iter().collect(),
         })
     }
@@ -95,6 +107,13 @@ impl Wishes {
 struct ConfigFile {
     web: WebSection,
     probe: ProbeSection,
+    detect: DetectSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DetectSection {
+    interval: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -126,6 +145,8 @@ pub struct Config {
     pub interval: Option<Duration>,
     /// Share of one CPU.
     pub budget: f64,
+    /// Interval of detection.
+    pub detect_interval: Duration,
     /// The probes that run.
     pub probes: Vec<&'static Spec>,
 }
@@ -156,12 +177,18 @@ impl Config {
             let message = format!("{interval:?} is out of range; write 500ms to 24h");
             return Err(ConfigError::value("--probe.interval", message));
         }
+        let detect_interval = wishes.detect_interval.unwrap_or(DEFAULT_DETECT_INTERVAL);
+        if !DETECT_INTERVALS.contains(&detect_interval) {
+            let message = format!("{detect_interval:?} is out of range; write 1s to 24h");
+            return Err(ConfigError::value("--detect.interval", message));
+        }
         Ok(Self {
             listen_addresses: addresses.iter().map(|text| parse_address(text)).collect::<Result<_, _>>()?,
             telemetry_path: path,
             slot: wishes.slot,
             interval: wishes.interval,
             budget,
+            detect_interval,
             probes: chosen_probes(&wishes.probes)?,
         })
     }
@@ -200,30 +227,6 @@ fn parse_address(text: &str) -> Result<SocketAddr, ConfigError> {
             format!("{text:?} is no address; write host:port, for example 127.0.0.1:10990 or :10990");
         ConfigError::value("--web.listen-address", message)
     })
-}
-
-/// A duration as Prometheus writes it: `500ms`, `15s`, `5m`, `1h`.
-///
-/// # Errors
-///
-/// What to write instead.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit_millis = match text.get(digits.len()..) {
-        Some("ms") => Some(1),
-        Some("s") => Some(1_000),
-        Some("m") => Some(60_000),
-        Some("h") => Some(3_600_000),
-        _ => None,
-    };
-    let number: Option<u64> = digits.parse().ok();
-    number
-        .zip(unit_millis)
-        .and_then(|(number, unit)| number.checked_mul(unit))
-        .map(Duration::from_millis)
-        .ok_or_else(|| {
-            format!("{text:?} is no duration; write a whole number and ms, s, m or h, for example 15s")
-        })
 }
 
 #[cfg(test)]
@@ -272,21 +275,13 @@ mod tests {
             Wishes { budget: Some(f64::NAN), ..Wishes::default() },
             Wishes { telemetry_path: Some("metrics".to_owned()), ..Wishes::default() },
             Wishes { interval: Some(Duration::from_millis(1)), ..Wishes::default() },
+            Wishes { detect_interval: Some(Duration::from_millis(1)), ..Wishes::default() },
             Wishes { listen_addresses: vec!["nowhere".to_owned()], ..Wishes::default() },
             Wishes { probes: vec![("nonsense".to_owned(), true)], ..Wishes::default() },
         ];
         for wishes in wrong {
             let message = Config::new(wishes.clone()).unwrap_err().to_string();
             assert!(message.starts_with("--"), "{wishes:?}: {message}");
-        }
-    }
-
-    #[test]
-    fn durations_are_written_as_in_prometheus() {
-        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
-        for wrong in ["", "15", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "µs"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -8,6 +8,7 @@
 //! - [`bundle`]: what detection read, masked, as a host fixture.
 //! - [`probe`]: what is measured; [`measure`] how samples are taken; [`mod@runner`] runs probes on a pinned thread;
 //!   [`schedule`] says when, within [`budget`].
+//! - [`lookout`]: finds out where the agent is, and notices that it may be elsewhere by now.
 //! - [`snapshot`]: the verdict and the latest round of each probe, the only shared state.
 //! - [`export`]: from a snapshot to the Prometheus exposition; [`record`] to JSON; `http` answers with it.
 //!
@@ -21,12 +22,14 @@ pub mod command;
 pub mod config;
 pub mod cpuid;
 pub mod detect;
+pub mod duration;
 pub mod error;
 pub mod export;
 pub mod host;
 pub mod hostinfo;
 mod http;
 pub mod isolation;
+pub mod lookout;
 pub mod machine;
 pub mod measure;
 pub mod metrics_doc;
@@ -48,23 +51,19 @@ use anyhow::Context as _;
 use tierprobe_model::Detection;
 use tokio::net::TcpListener;
 
+pub use lookout::locate;
+
 use config::Config;
 use host::HostFs;
 use hostinfo::HostInfo;
+use lookout::Lookout;
 use machine::Machine;
 use runner::Runner;
 use schedule::{Stop, Timing};
-use snapshot::{Board, Place, Snapshot};
+use snapshot::{Board, Snapshot};
 
 /// Stack of the measuring thread: probes keep their samples on the heap.
 const MEASURING_STACK_BYTES: usize = 256 << 10;
-
-/// Finds out where the agent is.
-#[must_use]
-pub fn locate(machine: &Machine) -> Place {
-    let detection = detect::detect(machine);
-    Place { detection, host: HostInfo::read(&machine.fs), clock: sys::clock::cost() }
-}
 
 /// Opens the listening sockets.
 ///
@@ -96,7 +95,7 @@ pub async fn run(
     let place = Arc::new(locate(&machine));
     let board = Arc::new(Board::new(Snapshot::new(Arc::clone(&place), &config.probes)));
     let stop = Arc::new(Stop::default());
-    let measuring = start_measuring(&config, &machine.fs, &place, &board, &stop)?;
+    let measuring = start_measuring(&config, machine, &place.host, &board, &stop)?;
 
     let (close, closed) = tokio::sync::watch::channel(());
     let answers = Arc::new(http::Answers { board, telemetry_path: config.telemetry_path });
@@ -124,8 +123,8 @@ pub async fn run(
 
 fn start_measuring(
     config: &Config,
-    fs: &HostFs,
-    place: &Place,
+    machine: Machine,
+    host: &HostInfo,
     board: &Arc<Board>,
     stop: &Arc<Stop>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
@@ -133,14 +132,18 @@ fn start_measuring(
         slot: config.slot,
         interval: config.interval,
         budget: config.budget,
-        phase_seed: phase_seed(fs, &place.host),
+        phase_seed: phase_seed(&machine.fs, host),
     };
-    let (fs, specs, detection) = (fs.clone(), config.probes.clone(), place.detection.clone());
+    let (fs, specs) = (machine.fs.clone(), config.probes.clone());
+    let mut lookout = Lookout::new(machine, config.detect_interval);
     let (board, stop) = (Arc::clone(board), Arc::clone(stop));
     std::thread::Builder::new()
         .name("measure".to_owned())
         .stack_size(MEASURING_STACK_BYTES)
-        .spawn(move || schedule::run(runner(&specs, &fs, &detection), &specs, timing, &board, &stop))
+        .spawn(move || {
+            let prepare = |detection: &Detection| runner(&specs, &fs, detection);
+            schedule::run(prepare, &specs, timing, &mut lookout, &board, &stop);
+        })
         .context("cannot start the measuring thread")
 }
 

@@ -6,15 +6,17 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use tierprobe_model::Detection;
 use tierprobe_model::record::Outcome;
 
 use crate::budget::Budget;
+use crate::lookout::Lookout;
 use crate::probe::Spec;
 use crate::runner::Runner;
 use crate::snapshot::{Board, Skip, Snapshot};
 use crate::sys::clock;
 
-/// Longest sleep: after it the wall clock is looked at again, in case it was set.
+/// Longest sleep: after it the wall clock is looked at again, in case it was set, and whether the place has changed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// Pause before the first round, in which the rest of the agent starts: neither must disturb the other.
@@ -116,14 +118,39 @@ struct Due {
     end: u64,
 }
 
-/// Measures until `stop`. Runs on a thread of its own.
-pub fn run(mut runner: Runner, specs: &[&'static Spec], timing: Timing, board: &Board, stop: &Arc<Stop>) {
+/// Measures until `stop`, and looks out whether the place has changed. Runs on a thread of its own.
+pub fn run(
+    prepare: impl Fn(&Detection) -> Runner,
+    specs: &[&'static Spec],
+    timing: Timing,
+    lookout: &mut Lookout,
+    board: &Board,
+    stop: &Arc<Stop>,
+) {
     let mut snapshot = (*board.latest()).clone();
+    let mut runner = prepare(&snapshot.place.detection);
+    let nap = LONGEST_SLEEP.min(lookout.interval());
     let mut budget = Budget::new(timing.budget);
     let mut due = first_due(specs, timing);
     let mut last_look = clock::monotonic_nanos();
     let mut turns: usize = 0;
-    while let Some(next) = due.iter().filter_map(|due| due.start).min() {
+    loop {
+        let cpu = clock::thread_cpu();
+        if let Some((place, reason)) = lookout.look() {
+            if snapshot.arrive(place, reason) {
+                runner = prepare(&snapshot.place.detection);
+                due = first_due(specs, timing);
+            }
+            board.publish(snapshot.clone());
+        }
+        budget.spend(clock::thread_cpu().saturating_sub(cpu));
+
+        let Some(next) = due.iter().filter_map(|due| due.start).min() else {
+            if !stop.sleep(nap) {
+                return;
+            }
+            continue;
+        };
         let now = clock::realtime_nanos();
         if next > now {
             // A wall clock that was set back would leave everything due far in the future.
@@ -132,7 +159,7 @@ pub fn run(mut runner: Runner, specs: &[&'static Spec], timing: Timing, board: &
                 due = first_due(specs, timing);
                 continue;
             }
-            if !stop.sleep(sleep.min(LONGEST_SLEEP)) {
+            if !stop.sleep(sleep.min(nap)) {
                 return;
             }
             continue;
@@ -160,7 +187,6 @@ pub fn run(mut runner: Runner, specs: &[&'static Spec], timing: Timing, board: &
             return;
         }
     }
-    while stop.sleep(LONGEST_SLEEP) {}
 }
 
 /// Without a slot everything runs when the agent has started, so that the first scrape finds numbers soon.

@@ -36,7 +36,7 @@ impl Skip {
     }
 }
 
-/// Everything that stays as it is while the agent runs.
+/// Everything that stays as it is from round to round.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// Which tier this is, and why.
@@ -45,6 +45,26 @@ pub struct Place {
     pub host: HostInfo,
     /// What reading the clock costs.
     pub clock: ClockCost,
+    /// When all this was found out, in seconds since the epoch.
+    pub detected: f64,
+}
+
+impl Place {
+    /// Whether the agent is elsewhere there: another verdict.
+    fn differs(&self, other: &Self) -> bool {
+        let verdict = |place: &Self| {
+            let Detection { tier, kernel, stack, .. } = &place.detection;
+            let stack: Vec<_> = stack.iter().map(|layer| (layer.kind, layer.name.clone())).collect();
+            (*tier, *kernel, stack)
+        };
+        verdict(self) != verdict(other)
+    }
+
+    /// The verdict in a line.
+    fn summary(&self) -> String {
+        let names = self.detection.stack.iter().map(|layer| layer.name.as_str());
+        std::iter::once(self.detection.tier.as_str()).chain(names).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// What the agent knows.
@@ -52,6 +72,8 @@ pub struct Place {
 pub struct Snapshot {
     /// Where it is.
     pub place: Arc<Place>,
+    /// How often the verdict has changed since the agent started.
+    pub tier_changes: u64,
     /// What each probe has found so far.
     pub probes: Vec<ProbeState>,
 }
@@ -128,7 +150,7 @@ impl Snapshot {
     /// A snapshot before the first round.
     #[must_use]
     pub fn new(place: Arc<Place>, specs: &[&'static Spec]) -> Self {
-        Self { place, probes: specs.iter().map(|spec| ProbeState::new(spec)).collect() }
+        Self { place, tier_changes: 0, probes: specs.iter().map(|spec| ProbeState::new(spec)).collect() }
     }
 
     /// Takes in what a run gave.
@@ -136,6 +158,29 @@ impl Snapshot {
         if let Some(state) = self.probes.get_mut(report.probe) {
             state.apply(report);
         }
+    }
+
+    /// Takes in where the agent is now. Whether that is elsewhere: probes must then be prepared anew, and the last
+    /// rounds, which were measured before, are gone.
+    pub fn arrive(&mut self, mut place: Place, reason: &str) -> bool {
+        let before = Arc::clone(&self.place);
+        let other_verdict = before.differs(&place);
+        let is_elsewhere = other_verdict || before.host != place.host;
+        if other_verdict {
+            self.tier_changes += 1;
+            let (old, new) = (before.summary(), place.summary());
+            tracing::warn!(old, new, reason, "the verdict has changed");
+        }
+        if is_elsewhere {
+            for state in &mut self.probes {
+                state.forget_round();
+            }
+        } else {
+            // The same clock costs the same; another figure would be noise.
+            place.clock = before.clock;
+        }
+        self.place = Arc::new(place);
+        is_elsewhere
     }
 
     /// Counts a round of `probe` that was left out.
@@ -163,6 +208,11 @@ impl ProbeState {
         }
     }
 
+    fn forget_round(&mut self) {
+        self.round = None;
+        self.gauges.clear();
+    }
+
     fn apply(&mut self, report: Report) {
         self.cpu += report.cpu;
         let (outcome, reason) = match &report.result {
@@ -176,8 +226,7 @@ impl ProbeState {
         self.last = Some((outcome, reason));
         let Ok(round) = report.result else {
             // The last round's numbers would otherwise be read as this one's.
-            self.round = None;
-            self.gauges.clear();
+            self.forget_round();
             return;
         };
         for (count, cause) in self.disturbed.iter_mut().zip(Cause::ALL) {

@@ -66,4 +66,23 @@ impl Agent {
         get(&format!("http://{}/metrics", self.address), &[])
             .unwrap_or_else(|error| panic!("{error}\n{}", self.program.log()))
     }
+
+    /// What a scrape finds as soon as it is `wanted`.
+    ///
+    /// # Panics
+    ///
+    /// With the log, if it is not after a minute.
+    pub fn wait_for_metrics(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let url = format!("http://{}/metrics", self.address);
+        self.program.wait_for(what, |_| {
+            let text = get(&url, &[])?;
+            if wanted(&text) { Ok(text) } else { Err("not there".to_owned()) }
+        })
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.program.log()
+    }
 }

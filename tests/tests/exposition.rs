@@ -81,7 +81,9 @@ fn a_scrape_of_a_fixture_host_shows_what_the_golden_file_says() {
 const EXACT: &[&str] = &[
     "process_",
     "tierprobe_build_info",
-    "tierprobe_tier_",
+    "tierprobe_tier_info",
+    "tierprobe_tier_confidence_ratio",
+    "tierprobe_tier_changes_total",
     "tierprobe_kernel_info",
     "tierprobe_host_info",
     "tierprobe_isolation_",

@@ -26,6 +26,18 @@ pub(super) const CONFIDENCE: Family = family(
     &[],
     "How sure the tier is, from the evidence for and against it.",
 );
+pub(super) const TIER_CHANGES: Family = family(
+    "tierprobe_tier_changes_total",
+    Kind::Counter,
+    &[],
+    "Changes of the verdict while the agent ran: the machine was moved, or what it shows has changed.",
+);
+pub(super) const LAST_DETECTION: Family = family(
+    "tierprobe_tier_last_detection_timestamp_seconds",
+    Kind::Gauge,
+    &[],
+    "When the tier was last looked for.",
+);
 /// The kernel.
 pub const KERNEL: Family = family(
     "tierprobe_kernel_info",
@@ -196,6 +208,8 @@ pub const ALL: &[&Family] = &[
     &BUILD,
     &TIER,
     &CONFIDENCE,
+    &TIER_CHANGES,
+    &LAST_DETECTION,
     &KERNEL,
     &HOST,
     &ISOLATION,

@@ -24,6 +24,7 @@ pub use prometheus::TEXT_FORMAT;
 pub fn text(snapshot: &Snapshot, process: &ProcessStats) -> Result<Vec<u8>, prometheus::Error> {
     let mut exposition = Exposition::default();
     identity(&mut exposition, &snapshot.place);
+    exposition.count(&f::TIER_CHANGES, &[], snapshot.tier_changes);
     for state in &snapshot.probes {
         probe(&mut exposition, &snapshot.place, state);
     }
@@ -35,7 +36,7 @@ pub fn text(snapshot: &Snapshot, process: &ProcessStats) -> Result<Vec<u8>, prom
 
 /// Where the agent is and what it is.
 fn identity(out: &mut Exposition, place: &Place) {
-    let Place { detection, host, clock } = place;
+    let Place { detection, host, clock, detected } = place;
     out.value(
         &f::BUILD,
         &[env!("CARGO_PKG_VERSION"), option_env!("TIERPROBE_REVISION").unwrap_or("unknown")],
@@ -45,6 +46,7 @@ fn identity(out: &mut Exposition, place: &Place) {
     let [hypervisor, vmm, runtime, orchestrator, cloud, kernel] = names;
     out.value(&f::TIER, &[tier, hypervisor, vmm, runtime, orchestrator, cloud, kernel], 1.0);
     out.value(&f::CONFIDENCE, &[], detection.confidence);
+    out.value(&f::LAST_DETECTION, &[], *detected);
     out.value(&f::KERNEL, &[&host.release, &host.boot_id, &host.clocksource], 1.0);
     out.value(&f::HOST, &[&host.cpu_model, &host.arch], 1.0);
     out.value(&f::ISOLATION, &isolation_labels(detection), 1.0);
