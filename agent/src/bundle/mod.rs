@@ -58,9 +58,11 @@ pub fn make(machine: &Machine, arch: &str) -> Bundle {
             detection.evidence.iter().any(|evidence| evidence.source.strip_prefix('/') == Some(&path));
         let node = match node {
             Node::File(content) => Node::File(content::reduced(&path, &content, speaks, &mut masker)),
-            other @ (Node::Link(_) | Node::Directory) => other,
+            Node::Link(target) => Node::Link(masker.text(&target)),
+            Node::Directory => Node::Directory,
         };
-        tree.insert(format!("root/{path}"), node);
+        // Names in directories may be secrets too.
+        tree.insert(format!("root/{}", masker.text(&path)), node);
     }
     let expected = document::expected(&detection, arch, &mut masker);
     let mut add = |name: &str, text: String| tree.insert(name.to_owned(), Node::File(text.into_bytes()));

@@ -127,6 +127,8 @@ fn no_byte_of_a_bundle_tells_a_planted_secret() {
         );
         plant("proc/cpuinfo", "\nSerial\t\t: 00007Q4KX91\nnote: db7 at 2a02:1450:4001:81c::200e\n");
         plant("proc/self/status", "Owner:\tDB7 203.0.113.77\n");
+        plant("sys/bus/acpi/devices/db7:52:54:00:ab:cd:ef", "");
+        plant("sys/bus/acpi/devices/3f2b8c1d9e4a4b0f8d6c5e7f1a2b3c4d", "");
         plant("proc/version", " (alice@db7.payments.acme.example)\n");
 
         let arch = host.expected.arch.as_str();
