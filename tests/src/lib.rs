@@ -20,8 +20,21 @@ pub mod prometheus;
 
 use std::path::{Path, PathBuf};
 
+use tierprobe_model::Tier;
+
 /// A file of this repository by its path from the root.
 #[must_use]
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Where a container is on a machine that is itself `host`.
+#[must_use]
+pub const fn contained(host: Tier) -> Tier {
+    match host {
+        Tier::BareMetal | Tier::Container => Tier::Container,
+        Tier::Vm | Tier::ContainerInVm => Tier::ContainerInVm,
+        Tier::MicroVm | Tier::ContainerInMicroVm => Tier::ContainerInMicroVm,
+        Tier::Sandbox | Tier::Unknown => host,
+    }
 }

@@ -12,20 +12,10 @@ use std::process::Command;
 
 use serde_json::Value;
 use tierprobe_model::{Detection, Kernel, Tier};
-use tierprobe_tests::{agent, binary, need, repository};
+use tierprobe_tests::{agent, binary, contained, need, repository};
 
 /// Long enough for some rounds of each; the numbers are not looked at.
 const DURATION: &str = "20s";
-
-/// Where a container on this machine is.
-fn contained(host: Tier) -> Tier {
-    match host {
-        Tier::BareMetal | Tier::Container => Tier::Container,
-        Tier::Vm | Tier::ContainerInVm => Tier::ContainerInVm,
-        Tier::MicroVm | Tier::ContainerInMicroVm => Tier::ContainerInMicroVm,
-        Tier::Sandbox | Tier::Unknown => host,
-    }
-}
 
 /// The lab's document.
 fn run(launchers: &str) -> Value {

@@ -1,6 +1,7 @@
 //! A case: a place that the agent was started in, what it must say there, and what was said.
 
 use tierprobe_model::{Detection, Kernel, LayerKind, Tier};
+use tierprobe_tests::contained;
 
 use super::kit::Said;
 
@@ -123,16 +124,6 @@ impl Expected {
             }
         }
         wrong
-    }
-}
-
-/// Where a container on this machine is.
-fn contained(host: Tier) -> Tier {
-    match host {
-        Tier::BareMetal | Tier::Container => Tier::Container,
-        Tier::Vm | Tier::ContainerInVm => Tier::ContainerInVm,
-        Tier::MicroVm | Tier::ContainerInMicroVm => Tier::ContainerInMicroVm,
-        Tier::Sandbox | Tier::Unknown => host,
     }
 }
 
