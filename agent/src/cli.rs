@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{DEFAULT_LISTEN_ADDRESS, DEFAULT_TELEMETRY_PATH, Wishes};
+use crate::config::{DEFAULT_LISTEN_ADDRESS, DEFAULT_TELEMETRY_PATH, SettingWishes, Wishes};
 use crate::duration::parse_duration;
 use crate::error::ConfigError;
 use crate::host::HostFs;
@@ -113,6 +113,9 @@ pub struct ServeArgs {
     /// How to write the log
     #[arg(long = "log.format", value_enum, default_value_t = LogFormat::Logfmt)]
     pub log_format: LogFormat,
+    /// Where probes measure.
+    #[command(flatten)]
+    settings: SettingWishes,
     /// Probes switched on or off by flag.
     #[arg(skip)]
     pub probes: Vec<(String, bool)>,
@@ -130,6 +133,7 @@ impl ServeArgs {
             budget: self.budget,
             detect_interval: self.detect_interval,
             probes: self.probes.clone(),
+            settings: self.settings.clone(),
         }
     }
 }
@@ -207,6 +211,9 @@ pub struct MeasureArgs {
     /// Where the host's files are.
     #[command(flatten)]
     pub paths: PathArgs,
+    /// Where probes measure.
+    #[command(flatten)]
+    pub settings: SettingWishes,
     /// How many rounds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rounds: u32,
@@ -244,6 +251,9 @@ pub struct CheckArgs {
     /// Where the host's files are.
     #[command(flatten)]
     pub paths: PathArgs,
+    /// Where probes measure.
+    #[command(flatten)]
+    pub settings: SettingWishes,
 }
 
 /// Flags of `bundle`.

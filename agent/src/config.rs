@@ -1,5 +1,7 @@
 //! What the user asked for, checked: flags over the configuration file over defaults.
 
+mod setting;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
@@ -8,9 +10,11 @@ use serde::Deserialize;
 
 use crate::duration::parse_duration;
 use crate::error::ConfigError;
-use crate::probe::{self, PROBES, Spec};
+use crate::probe::{self, PROBES, Settings, Spec};
 use crate::schedule::Slot;
 use crate::user_file;
+
+pub use setting::SettingWishes;
 
 /// Where the agent answers unless told otherwise.
 pub const DEFAULT_LISTEN_ADDRESS: &str = "127.0.0.1:10990";
@@ -49,6 +53,8 @@ pub struct Wishes {
     pub detect_interval: Option<Duration>,
     /// Probes switched on or off by name.
     pub probes: Vec<(String, bool)>,
+    /// Settings of probes.
+    pub settings: SettingWishes,
 }
 
 impl Wishes {
@@ -66,6 +72,7 @@ impl Wishes {
             interval: self.interval.or(other.interval),
             budget: self.budget.or(other.budget),
             detect_interval: self.detect_interval.or(other.detect_interval),
+            settings: self.settings.or(other.settings),
             ..self
         }
     }
@@ -97,6 +104,7 @@ impl Wishes {
             budget: file.probe.budget,
             detect_interval: parse("detect.interval", file.detect.interval, &parse_duration)?,
             probes: file.probe.enabled.into_iter().collect(),
+            settings: SettingWishes {},
         })
     }
 }
@@ -149,6 +157,8 @@ pub struct Config {
     pub detect_interval: Duration,
     /// The probes that run.
     pub probes: Vec<&'static Spec>,
+    /// What they need to be told.
+    pub settings: Settings,
 }
 
 impl Config {
@@ -190,6 +200,7 @@ impl Config {
             budget,
             detect_interval,
             probes: chosen_probes(&wishes.probes)?,
+            settings: wishes.settings.settings()?,
         })
     }
 }

@@ -134,14 +134,14 @@ fn start_measuring(
         budget: config.budget,
         phase_seed: phase_seed(&machine.fs, host),
     };
-    let (fs, specs) = (machine.fs.clone(), config.probes.clone());
+    let (fs, specs, settings) = (machine.fs.clone(), config.probes.clone(), config.settings.clone());
     let mut lookout = Lookout::new(machine, config.detect_interval);
     let (board, stop) = (Arc::clone(board), Arc::clone(stop));
     std::thread::Builder::new()
         .name("measure".to_owned())
         .stack_size(MEASURING_STACK_BYTES)
         .spawn(move || {
-            let prepare = |detection: &Detection| runner(&specs, &fs, detection);
+            let prepare = |detection: &Detection| runner(&specs, &settings, &fs, detection);
             schedule::run(prepare, &specs, timing, &mut lookout, &board, &stop);
         })
         .context("cannot start the measuring thread")
@@ -149,8 +149,13 @@ fn start_measuring(
 
 /// Probes that are ready to run where `detection` says.
 #[must_use]
-pub fn runner(specs: &[&'static probe::Spec], fs: &HostFs, detection: &Detection) -> Runner {
-    Runner::new(specs, &probe::Site { fs, tier: detection.tier, kernel: detection.kernel })
+pub fn runner(
+    specs: &[&'static probe::Spec],
+    settings: &probe::Settings,
+    fs: &HostFs,
+    detection: &Detection,
+) -> Runner {
+    Runner::new(specs, &probe::Site { fs, tier: detection.tier, kernel: detection.kernel, settings })
 }
 
 /// A number that differs from machine to machine: the FNV-1a hash of the machine's id or, without one, of its boot's

@@ -168,6 +168,7 @@ mod tests {
     use tierprobe_model::{Kernel, Tier};
 
     use super::*;
+    use crate::probe::Settings;
 
     #[test]
     fn steal_is_the_eighth_number_of_the_cpus_own_line() {
@@ -181,7 +182,9 @@ mod tests {
     #[test]
     fn what_was_not_pinned_is_not_published() {
         let specs: Vec<&'static Spec> = crate::probe::PROBES.iter().collect();
-        let site = Site { fs: &HostFs::live(), tier: Tier::Unknown, kernel: Kernel::Unknown };
+        let settings = Settings::default();
+        let site =
+            Site { fs: &HostFs::live(), tier: Tier::Unknown, kernel: Kernel::Unknown, settings: &settings };
         let mut runner = Runner::new(&specs, &site);
         let placement = Placement { cpu: 0, other: None };
         for (index, spec) in specs.iter().enumerate() {

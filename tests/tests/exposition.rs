@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tierprobe_agent::machine::Machine;
-use tierprobe_agent::probe::{PROBES, Spec};
+use tierprobe_agent::probe::{PROBES, Settings, Spec};
 use tierprobe_agent::process::ProcessStats;
 use tierprobe_agent::snapshot::Snapshot;
 use tierprobe_agent::{export, locate, metrics_doc, record, runner};
@@ -57,7 +57,7 @@ fn a_scrape_of_a_fixture_host_shows_what_the_golden_file_says() {
     let specs: Vec<&'static Spec> = PROBES.iter().collect();
     let snapshot = Snapshot::new(Arc::clone(&place), &specs);
     let recorder = std::thread::spawn(move || {
-        let runner = runner(&specs, &machine.fs, &place.detection);
+        let runner = runner(&specs, &Settings::default(), &machine.fs, &place.detection);
         record::measure(runner, snapshot, 1, Duration::ZERO, |_| {})
     })
     .join()

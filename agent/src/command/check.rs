@@ -16,13 +16,15 @@ use crate::{detect, locate, runner};
 
 /// Runs every probe once. Fails if one of them does.
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let settings = args.settings.clone().settings()?;
     let machine = args.paths.machine()?;
     let place = Arc::new(locate(&machine));
     let specs: Vec<&'static Spec> = PROBES.iter().collect();
     let snapshot = Snapshot::new(Arc::clone(&place), &specs);
     let recorder = std::thread::scope(|scope| {
         let checking = scope.spawn(|| {
-            measure(runner(&specs, &machine.fs, &place.detection), snapshot, 1, Duration::ZERO, |_| {})
+            let runner = runner(&specs, &settings, &machine.fs, &place.detection);
+            measure(runner, snapshot, 1, Duration::ZERO, |_| {})
         });
         checking.join().map_err(|_| anyhow!("the measuring thread has died"))
     })?;

@@ -21,6 +21,7 @@ use crate::{detect, export, locate, runner};
 
 pub(super) fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     let specs = specs(&args.probes)?;
+    let settings = args.settings.clone().settings()?;
     let machine = args.paths.machine()?;
     let place = Arc::new(locate(&machine));
     let instance = args.instance.clone().unwrap_or_else(|| place.host.name.clone());
@@ -30,7 +31,7 @@ pub(super) fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     // On a thread of its own: it is pinned, and the first thread's affinity says where it may go next.
     let recorder = std::thread::scope(|scope| {
         let measuring = scope.spawn(|| {
-            let runner = runner(&specs, &machine.fs, &place.detection);
+            let runner = runner(&specs, &settings, &machine.fs, &place.detection);
             measure(runner, snapshot, args.rounds, args.pause, |round| bar.set_position(u64::from(round)))
         });
         measuring.join().map_err(|_| anyhow!("the measuring thread has died"))

@@ -59,18 +59,18 @@ impl Probe for Boot {
         let first = since_boot(&self.fs, "/proc/1/stat")?;
         if self.kernel == Kernel::Own {
             if let Some(seconds) = self.fs.kernel_log().ok().and_then(|log| first_program(&log)) {
-                round.gauge(&DURATION, &["kernel", "kmsg"], seconds);
+                round.gauge(&DURATION, ["kernel", "kmsg"], seconds);
             }
-            round.gauge(&DURATION, &["kernel", "starttime"], first);
+            round.gauge(&DURATION, ["kernel", "starttime"], first);
         }
         // Under another root the files are about another boot than the clocks.
         if self.fs.is_live() {
             let booted = clock::realtime_seconds() - seconds(clock::boottime_nanos());
-            round.gauge(&START, &["kernel"], booted);
+            round.gauge(&START, ["kernel"], booted);
             if self.kernel == Kernel::Shared {
-                round.gauge(&START, &["container"], booted + first);
+                round.gauge(&START, ["container"], booted + first);
             }
-            round.gauge(&START, &["agent"], booted + since_boot(&self.fs, "/proc/self/stat")?);
+            round.gauge(&START, ["agent"], booted + since_boot(&self.fs, "/proc/self/stat")?);
         }
         Ok(round)
     }

@@ -17,7 +17,7 @@
 use procfs::{FromRead, Meminfo};
 use tierprobe_model::{Family, Kind, Tier};
 
-use super::{Placement, Probe, ProbeError, Round, Site, Spec};
+use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::cgroup::{Cgroup, Version};
 use crate::host::HostFs;
 
@@ -89,7 +89,7 @@ impl Memory {
         for (value, file) in ["current", "peak", "limit"].into_iter().zip(files) {
             let bytes = cgroup.number(&self.fs, file).map_err(ProbeError::Failed)?;
             if let Some(bytes) = bytes.filter(|bytes| *bytes < NO_LIMIT_V1) {
-                round.gauge(&CGROUP, &[value], as_f64(bytes));
+                round.gauge(&CGROUP, [value], as_f64(bytes));
             }
         }
         Ok(())
@@ -103,12 +103,12 @@ impl Probe for Memory {
             Meminfo::from_read(text.as_slice()).map_err(|error| ProbeError::failed(MEMINFO, error))?;
         let mut round = Round::default();
         for (part, bytes) in parts(&memory).map_err(ProbeError::Failed)? {
-            round.gauge(&PART, &[part], as_f64(bytes));
+            round.gauge(&PART, [part], as_f64(bytes));
         }
         if let Some(available) = memory.mem_available {
-            round.gauge(&AVAILABLE, &[], as_f64(available));
+            round.gauge(&AVAILABLE, NO_LABELS, as_f64(available));
         }
-        round.gauge(&VIEW, &[self.view], 1.0);
+        round.gauge(&VIEW, [self.view], 1.0);
         if let Some(cgroup) = &self.cgroup {
             self.cgroup(cgroup, &mut round)?;
         }

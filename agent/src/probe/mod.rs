@@ -8,6 +8,7 @@ mod memory;
 mod network;
 mod page_fault;
 mod scheduler;
+mod settings;
 mod syscall;
 mod vm_exit;
 
@@ -19,6 +20,8 @@ use tierprobe_model::{Family, Kernel, Tier};
 use crate::host::{HostFs, ReadError};
 use crate::measure::{Samples, Summary};
 use crate::sys::thread::Cpu;
+
+pub use settings::Settings;
 
 /// What a probe is, before it runs.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub struct Site<'a> {
     pub tier: Tier,
     /// Whose kernel it is.
     pub kernel: Kernel,
+    /// What the user said about where to measure.
+    pub settings: &'a Settings,
 }
 
 /// Where the measuring thread is pinned during a round.
@@ -117,6 +122,9 @@ impl ProbeError {
 /// A label value; nearly all are known beforehand.
 pub type LabelValue = Cow<'static, str>;
 
+/// The label values of a family without labels.
+const NO_LABELS: [&str; 0] = [];
+
 /// What one round of a probe measured.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Round {
@@ -156,10 +164,10 @@ impl Round {
         &mut self,
         family: &'static Family,
         cold: Option<&'static Family>,
-        labels: &[&'static str],
+        labels: impl IntoIterator<Item = impl Into<LabelValue>>,
         samples: Samples,
     ) {
-        let labels: Vec<LabelValue> = labels.iter().map(|label| Cow::Borrowed(*label)).collect();
+        let labels: Vec<LabelValue> = labels.into_iter().map(Into::into).collect();
         if let (Some(family), Some(value)) = (cold, samples.cold) {
             self.gauges.push(GaugeSeries { family, labels: labels.clone(), value });
         }
@@ -169,8 +177,13 @@ impl Round {
     }
 
     /// Adds a gauge.
-    pub(crate) fn gauge(&mut self, family: &'static Family, labels: &[&'static str], value: f64) {
-        let labels = labels.iter().map(|label| Cow::Borrowed(*label)).collect();
+    pub(crate) fn gauge(
+        &mut self,
+        family: &'static Family,
+        labels: impl IntoIterator<Item = impl Into<LabelValue>>,
+        value: f64,
+    ) {
+        let labels = labels.into_iter().map(Into::into).collect();
         self.gauges.push(GaugeSeries { family, labels, value });
     }
 }

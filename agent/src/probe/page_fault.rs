@@ -56,11 +56,11 @@ impl Probe for PageFault {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
         let pages = Pages::map(PAGES).map_err(|error| ProbeError::failed("mmap", error))?;
         let mut round = Round::default();
-        round.add(&FAULT, Some(&COLD), &["first_touch"], touch_all(&pages)?);
+        round.add(&FAULT, Some(&COLD), ["first_touch"], touch_all(&pages)?);
         pages.discard().map_err(|error| ProbeError::failed("madvise", error))?;
         let retouch = touch_all(&pages)?;
         // The pass before has warmed everything: its first touch is not a cold one.
-        round.add(&FAULT, None, &["retouch"], retouch);
+        round.add(&FAULT, None, ["retouch"], retouch);
         Ok(round)
     }
 }

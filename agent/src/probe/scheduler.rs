@@ -16,7 +16,7 @@
 
 use tierprobe_model::{Family, Kind};
 
-use super::{Placement, Probe, ProbeError, Round, Spec};
+use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::{Samples, seconds};
 use crate::sys::{clock, thread};
 
@@ -68,7 +68,7 @@ impl Probe for Scheduler {
             deadline += self.gap_nanos();
         }
         let mut round = Round::default();
-        round.add(&DELAY, None, &[], Samples { cold: None, warm });
+        round.add(&DELAY, None, NO_LABELS, Samples { cold: None, warm });
         Ok(round)
     }
 }

@@ -24,7 +24,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use tierprobe_model::{Family, Kind};
 
-use super::{Placement, Probe, ProbeError, Round, Spec};
+use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::{Plan, time};
 use crate::sys::{clock, raw};
 
@@ -94,7 +94,7 @@ impl Probe for Syscall {
         let mut round = Round::default();
         let mut add = |call: &'static str, samples| match samples {
             Ok(samples) => {
-                round.add(&CALL, Some(&COLD), &[call], samples);
+                round.add(&CALL, Some(&COLD), [call], samples);
                 Ok(())
             }
             Err(error) => Err(ProbeError::failed(call, error)),
@@ -120,7 +120,7 @@ impl Probe for Syscall {
             std::hint::black_box(clock::monotonic_nanos());
             Ok::<(), ProbeError>(())
         })?;
-        round.add(&VDSO, None, &[], vdso);
+        round.add(&VDSO, None, NO_LABELS, vdso);
         Ok(round)
     }
 }

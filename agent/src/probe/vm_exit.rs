@@ -68,7 +68,7 @@ impl Probe for VmExit {
             Ok::<(), ProbeError>(())
         })?;
         let mut round = Round::default();
-        round.add(&EXIT, Some(&COLD), &["cpuid"], samples);
+        round.add(&EXIT, Some(&COLD), ["cpuid"], samples);
         Ok(round)
     }
 }

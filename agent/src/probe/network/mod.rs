@@ -89,13 +89,13 @@ impl Probe for Network {
         places.extend(placement.other.map(|other| ("cross_cpu", other, CROSS_CPU)));
         for (name, cpu, plan) in places {
             let udp = udp(echo, cpu, plan).map_err(|error| explain("UDP", &error))?;
-            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), &["udp", PATH, name], udp);
+            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", PATH, name], udp);
             let tcp = tcp(echo, cpu, plan).map_err(|error| explain("TCP", &error))?;
-            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), &["tcp", PATH, name], tcp);
+            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["tcp", PATH, name], tcp);
         }
         round.own_helpers_cpu = echo.take_cpu();
         let connect = connect().map_err(|error| explain("TCP connect", &error))?;
-        round.add(&CONNECT, Some(&CONNECT_COLD), &[PATH, "same_cpu"], connect);
+        round.add(&CONNECT, Some(&CONNECT_COLD), [PATH, "same_cpu"], connect);
         Ok(round)
     }
 }

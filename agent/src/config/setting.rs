@@ -1,0 +1,29 @@
+//! What the user can say about where probes measure, by flag or in the file.
+
+use serde::Deserialize;
+
+use crate::error::ConfigError;
+use crate::probe::Settings;
+
+/// Settings of probes as the user wrote them. Each probe that has some has a field of its own name: its flags are
+/// `--probe.NAME.…`, its table in the file is `[probe.NAME]`.
+#[derive(Debug, Default, Clone, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct SettingWishes {}
+
+impl SettingWishes {
+    /// These, and `other` where these say nothing.
+    #[must_use]
+    pub fn or(self, _other: Self) -> Self {
+        self
+    }
+
+    /// Checks them and fills in defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the flag.
+    pub fn settings(self) -> Result<Settings, ConfigError> {
+        Ok(Settings {})
+    }
+}
