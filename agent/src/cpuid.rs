@@ -18,6 +18,33 @@ pub struct Cpuid {
     /// left out; empty ones are left out.
     #[serde(default)]
     pub leaves: BTreeMap<Leaf, String>,
+    /// What Hyper-V says of this partition; `None` where it says nothing.
+    #[serde(default)]
+    pub hyperv_partition: Option<HypervPartition>,
+}
+
+/// Which of Hyper-V's partitions this is (Microsoft, *Hypervisor Top-Level Functional Specification*).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HypervPartition {
+    /// The one that manages the others, and has the hardware: leaf 0x40000003, EBX bit 12.
+    Root,
+    /// A guest whose memory the host cannot read, by AMD's SEV-SNP: leaf 0x4000000C, type 2.
+    SevSnp,
+    /// The same by Intel's TDX: type 3.
+    Tdx,
+}
+
+impl HypervPartition {
+    /// As files write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::SevSnp => "sev_snp",
+            Self::Tdx => "tdx",
+        }
+    }
 }
 
 /// A CPUID leaf number; in files a string such as `"0x40000000"`, because TOML keys are strings.

@@ -47,9 +47,11 @@ struct Expected {
     roles: Option<Vec<String>>,
     /// The kinds of all layers, from the process outwards; left out where that is not looked at.
     order: Option<Vec<String>>,
-    /// The ids of all layers that have one, by kind.
+    /// The names of all layers, from the process outwards; left out where that is not looked at.
+    layers: Option<Vec<String>>,
+    /// The ids of all layers that have one, by kind, from the process outwards.
     #[serde(default)]
-    ids: BTreeMap<String, String>,
+    ids: BTreeMap<String, Vec<String>>,
     /// Layers by kind.
     #[serde(default)]
     stack: BTreeMap<String, String>,
@@ -130,9 +132,17 @@ fn differences(expected: &Expected, found: &Detection) -> Vec<String> {
     if expected.order.as_ref().is_some_and(|expected| order != *expected) {
         wrong.push(format!("layers are {order:?}, expected {:?}", expected.order));
     }
+    let layers: Vec<&str> = found.stack.iter().map(|layer| layer.name.as_str()).collect();
+    if expected.layers.as_ref().is_some_and(|expected| layers != *expected) {
+        wrong.push(format!("layers are {layers:?}, expected {:?}", expected.layers));
+    }
     // An id that is not expected is a wrong one.
-    let ids: BTreeMap<String, String> =
-        found.stack.iter().filter_map(|l| Some((l.kind.as_str().to_owned(), l.id.clone()?))).collect();
+    let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for layer in &found.stack {
+        if let Some(id) = &layer.id {
+            ids.entry(layer.kind.as_str().to_owned()).or_default().push(id.clone());
+        }
+    }
     if ids != expected.ids {
         wrong.push(format!("ids are {ids:?}, expected {:?}", expected.ids));
     }

@@ -14,7 +14,11 @@ const DAY_SECONDS: u64 = 86_400;
 
 /// CPUID as `--cpuid` takes it.
 pub(super) fn cpuid(cpuid: &Cpuid) -> String {
-    let mut text = format!("hypervisor_bit = {}\n\n[leaves]\n", cpuid.hypervisor_bit);
+    let mut text = format!("hypervisor_bit = {}\n", cpuid.hypervisor_bit);
+    if let Some(partition) = cpuid.hyperv_partition {
+        let _infallible = writeln!(text, "hyperv_partition = {}", quoted(partition.as_str()));
+    }
+    text.push_str("\n[leaves]\n");
     for (Leaf(number), signature) in &cpuid.leaves {
         let _infallible = writeln!(text, "\"{number:#010x}\" = {}", quoted(signature));
     }
@@ -66,9 +70,15 @@ pub(super) fn expected(detection: &Detection, arch: &str, masker: &mut Masker) -
         }
     }
     text.push_str("\n[ids]\n");
-    for layer in &detection.stack {
-        if let Some(id) = &layer.id {
-            let _infallible = writeln!(text, "{} = {}", layer.kind.as_str(), quoted(&masked(masker, id)));
+    for kind in LayerKind::ALL {
+        let ids: Vec<String> = detection
+            .stack
+            .iter()
+            .filter(|layer| layer.kind == *kind)
+            .filter_map(|layer| Some(quoted(&masked(masker, layer.id.as_ref()?))))
+            .collect();
+        if !ids.is_empty() {
+            let _infallible = writeln!(text, "{} = [{}]", kind.as_str(), ids.join(", "));
         }
     }
     text
@@ -126,6 +136,7 @@ fn date(seconds_since_epoch: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpuid::HypervPartition;
 
     #[test]
     fn days_are_counted_over_leap_years() {
@@ -145,6 +156,7 @@ mod tests {
         let cpuid_here = Cpuid {
             hypervisor_bit: true,
             leaves: [(Leaf(0x4000_0000), "a\"\\\u{1}b".to_owned())].into_iter().collect(),
+            hyperv_partition: Some(HypervPartition::SevSnp),
         };
         let read: Cpuid = toml::from_str(&cpuid(&cpuid_here)).unwrap();
         assert_eq!(read, cpuid_here);

@@ -156,7 +156,8 @@ impl Masker {
             return secret.to_owned();
         }
         let next = u64::try_from(self.known.len()).unwrap_or(0) + 1;
-        let number = *self.known.entry(secret.to_lowercase()).or_insert(next);
+        // systemd keeps the dash for its own hierarchy, so that a pod's id comes with either.
+        let number = *self.known.entry(secret.to_lowercase().replace('_', "-")).or_insert(next);
         let hex = secret.bytes().all(|byte| byte.is_ascii_hexdigit() || !byte.is_ascii_alphanumeric())
             && secret.bytes().any(|byte| byte.is_ascii_digit())
             && secret.bytes().any(|byte| byte.is_ascii_alphabetic());

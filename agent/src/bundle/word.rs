@@ -17,10 +17,10 @@ const PUBLIC: &[&str] = &[
          probe rdma",
     // Runtimes, orchestrators, and the names of what they make.
     "apptainer aufs besteffort bubblewrap buildkit burstable bwrap catatonit charliecloud container \
-         containerd containerenv containers cri crio current deploy diff docker dockerd dockerenv ecs fargate \
+         containerd containerenv containers cri crio current deploy diff docker dockerd dockerenv ecs edera fargate \
          firejail fuse fuseblk garden grpc guaranteed guest gvisor images incus k3s k8s kata katashared \
          kubelet kubepods kubernetes layers libpod libvirt linuxkit lxc lxd machine machines manager merged \
-         monitor newroot nomad nspawn oci openvz ostree overlay2 overlayfs parent pause payload pod podman \
+         monitor nerdctl newroot nomad nsjail nspawn oci openvz ostree overlay2 overlayfs parent pause payload pod podman \
          pods pouch proot qemu rancher rkt runc runsc sandbox sandboxes sandboxing secrets serviceaccount \
          shared singularity slurm slurmd snapd snapshots snapshotter step storage supervise task tasks termination \
          uid userdata v1 v2 vserver worker wsl",

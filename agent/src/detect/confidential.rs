@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, confidential};
 use super::finding::Findings;
-use crate::cpuid::Leaf;
+use crate::cpuid::{HypervPartition, Leaf};
 use crate::machine::Machine;
 
 const WOULD_TELL: &str = "whether the host can read this machine's memory";
@@ -55,6 +55,14 @@ impl super::Detector for Confidential {
             && leaf.trim_end() == "IntelTDX"
         {
             findings.support(confidential("tdx"), 0.99, "CPUID 0x21", leaf);
+        }
+        let isolated = match machine.cpuid.as_ref().and_then(|cpuid| cpuid.hyperv_partition) {
+            Some(HypervPartition::SevSnp) => Some(("sev_snp", "isolation type 2")),
+            Some(HypervPartition::Tdx) => Some(("tdx", "isolation type 3")),
+            Some(HypervPartition::Root) | None => None,
+        };
+        if let Some((name, value)) = isolated {
+            findings.support(confidential(name), 0.99, "CPUID 0x4000000c", value);
         }
     }
 }

@@ -50,7 +50,7 @@ fn container_in_cgroup(cgroup: &str) -> Option<String> {
     only(paths.filter_map(|path| path.rsplit('/').find_map(group_id)))
 }
 
-fn group_id(part: &str) -> Option<String> {
+pub(super) fn group_id(part: &str) -> Option<String> {
     let part = part.strip_suffix(".scope").unwrap_or(part);
     // containerd's systemd driver: `kubepods-….slice:cri-containerd:ID`.
     let part = part.rsplit_once(":cri-containerd:").map_or(part, |(_, id)| id);

@@ -50,7 +50,7 @@ const WORDS: &[(&str, Claim, f64)] = &[
     ("crio", container("crio"), 0.9),
     ("cri-o", container("crio"), 0.9),
     ("lxc", container("lxc"), 0.9),
-    ("lxc-libvirt", container("lxc"), 0.9),
+    ("lxc-libvirt", container("lxc_libvirt"), 0.9),
     ("lxd", container("lxd"), 0.9),
     ("systemd-nspawn", container("nspawn"), 0.9),
     ("flatpak", container("flatpak"), 0.9),

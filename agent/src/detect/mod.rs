@@ -18,6 +18,7 @@ mod kubernetes;
 mod marker;
 mod mount;
 mod namespace;
+mod nesting;
 mod partition;
 mod pci;
 mod roles;
@@ -81,6 +82,7 @@ pub fn detect(machine: &Machine) -> Detection {
     let cgroup = findings.text(&machine.fs, "/proc/self/cgroup", "the container's id");
     let mounts = findings.text(&machine.fs, "/proc/self/mountinfo", "the container's id");
     identity::name(&mut verdict.stack, cgroup.as_deref(), mounts.as_deref());
+    nesting::add_outer(&mut verdict.stack, cgroup.as_deref());
     let isolation = isolation::read(&machine.fs, verdict.kernel);
     let roles = verdict::roles(&findings.evidence);
     let evidence = findings.evidence.into_iter().map(finding::Finding::into_evidence).collect();

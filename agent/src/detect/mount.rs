@@ -82,7 +82,11 @@ impl super::Detector for Mounts {
             if let Some(mount) = found {
                 // CRI-O keeps its containers where Podman does, and only CRI-O works for the kubelet.
                 let claim = if kubelet && *claim == container("podman") { container("crio") } else { *claim };
-                findings.support(claim, *weight, file, &format!("{} is {}", mount.point, mount.root));
+                let value = format!("{} is {}", mount.point, mount.root);
+                findings.support(claim, *weight, file, &value);
+                if claim == container("crio") {
+                    findings.oppose(container("podman"), *weight, file, &value);
+                }
             }
         }
         for (point, claim, weight) in POINTS {

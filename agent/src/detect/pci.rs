@@ -2,7 +2,7 @@
 //!
 //! A device of a host can be passed to a guest, but a guest's device never shows on a host.
 
-use super::claim::{Claim, VIRTUAL, machine, vmm};
+use super::claim::{Claim, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
 use crate::machine::Machine;
 
@@ -16,7 +16,7 @@ const MAKERS: &[(&str, Claim, f64)] = &[
     ("0x15ad", vmm("vmware"), 0.9),
     ("0x80ee", vmm("virtualbox"), 0.96),
     ("0x1ab8", vmm("parallels"), 0.9),
-    ("0x5853", machine(VIRTUAL), 0.9),
+    ("0x5853", hypervisor("xen"), 0.9),
     ("0x1414", machine(VIRTUAL), 0.7),
     // Red Hat's numbers: QEMU's bridges, and virtio, which some network cards speak too.
     ("0x1b36", vmm("qemu"), 0.8),

@@ -1,6 +1,6 @@
 //! Roles: what this place is or can do beside being a tier. A host of virtual machines is bare metal all the same.
 
-use super::claim::{Claim, role};
+use super::claim::{Claim, VIRTUAL, machine, role};
 use super::finding::Findings;
 use crate::machine::Machine;
 
@@ -23,11 +23,14 @@ const PODMAN: &str = "whether Podman can be told to start containers";
 const CRIO: &str = "whether CRI-O can be told to start containers";
 const OPENVZ: &str = "whether this is a host of OpenVZ containers";
 
+/// Microsoft's driver for hosts.
+const MSHV: &str = "/dev/mshv";
+
 const ROWS: &[Row] = &[
     row("/dev/kvm", "can_host_vms", 0.9, VMS),
-    // VirtualBox's and Microsoft's drivers for hosts.
+    // VirtualBox's driver for hosts.
     row("/dev/vboxdrv", "can_host_vms", 0.9, VMS),
-    row("/dev/mshv", "can_host_vms", 0.9, VMS),
+    row(MSHV, "can_host_vms", 0.9, VMS),
     // Who reaches one of these is root on the host that listens there.
     row("/run/docker.sock", "docker_socket", 0.9, DOCKER),
     row("/var/run/docker.sock", "docker_socket", 0.9, DOCKER),
@@ -49,13 +52,17 @@ impl super::Detector for Roles {
         "role"
     }
 
-    fn detect(&self, machine: &Machine, findings: &mut Findings) {
+    fn detect(&self, machine_: &Machine, findings: &mut Findings) {
         for row in ROWS {
-            if findings.exists(&machine.fs, row.path, row.would_tell) {
+            if findings.exists(&machine_.fs, row.path, row.would_tell) {
                 findings.support(row.claim, row.weight, row.path, "exists");
+                // The root partition has it, under a hypervisor that owns nothing; few virtual machines have.
+                if row.path == MSHV {
+                    findings.oppose(machine(VIRTUAL), 0.95, row.path, "Hyper-V's root partition has it");
+                }
             }
         }
-        proot(machine, findings);
+        proot(machine_, findings);
     }
 }
 

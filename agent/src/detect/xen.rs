@@ -10,6 +10,12 @@ use crate::machine::Machine;
 /// `XENFEAT_dom0` in `/sys/hypervisor/properties/features`.
 const FEATURE_DOM0: u64 = 1 << 11;
 
+/// `XENFEAT_mmu_pt_update_preserve_ad`: page tables are handed to Xen to change, as only paravirtual guests do.
+const FEATURE_PARAVIRTUAL: u64 = 1 << 5;
+
+/// `XENFEAT_hvm_callback_vector` and `XENFEAT_hvm_safe_pvclock`: hardware runs the guest, PCI devices or not.
+const FEATURES_HARDWARE: u64 = 1 << 8 | 1 << 9;
+
 /// Reads `/sys/hypervisor` and `/proc/xen`.
 #[derive(Debug)]
 pub(super) struct Xen;
@@ -32,10 +38,10 @@ impl super::Detector for Xen {
             .text(&machine_.fs, capabilities, "whether this is Xen's first domain")
             .is_some_and(|text| text.contains("control_d"));
         let features = "/sys/hypervisor/properties/features";
-        let dom0 = findings
+        let bits = findings
             .text(&machine_.fs, features, "whether this is Xen's first domain")
-            .and_then(|text| u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok())
-            .is_some_and(|features| features & FEATURE_DOM0 != 0);
+            .and_then(|text| u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
+        let dom0 = bits.is_some_and(|bits| bits & FEATURE_DOM0 != 0);
         if control || dom0 {
             let source = if control { capabilities } else { features };
             findings.oppose(machine(VIRTUAL), 0.998, source, "Xen's first domain: it runs on the hardware");
@@ -43,6 +49,32 @@ impl super::Detector for Xen {
         } else {
             findings.support(machine(VIRTUAL), 0.995, path, "a Xen domain");
             findings.support(hypervisor("xen"), 0.97, path, "xen");
+            if let Some(way) = bits.and_then(way_of_running) {
+                findings.support(hypervisor("xen"), 0.9, features, way);
+            }
         }
+    }
+}
+
+/// How Xen runs the domain, by its feature bits (xen/include/public/features.h).
+fn way_of_running(bits: u64) -> Option<&'static str> {
+    if bits & FEATURES_HARDWARE != 0 {
+        Some("a domain that the hardware runs (HVM or PVH)")
+    } else if bits & FEATURE_PARAVIRTUAL != 0 {
+        Some("a paravirtual domain (PV)")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_tell_how_xen_runs_a_domain() {
+        assert!(way_of_running(0x2705).unwrap().contains("HVM"));
+        assert!(way_of_running(0x20).unwrap().contains("PV"));
+        assert_eq!(way_of_running(0), None);
     }
 }

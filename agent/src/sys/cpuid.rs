@@ -44,7 +44,34 @@ pub fn read() -> Option<Cpuid> {
             }
         }
     }
-    Some(Cpuid { hypervisor_bit, leaves })
+    let is_hyperv = leaves.get(&Leaf(FIRST_SIGNATURE)).is_some_and(|signature| signature == "Microsoft Hv");
+    let hyperv_partition = if is_hyperv { hyperv_partition(leaf(FIRST_SIGNATURE).eax) } else { None };
+    Some(Cpuid { hypervisor_bit, leaves, hyperv_partition })
+}
+
+/// Which of Hyper-V's partitions this is, where the leaves up to `last` tell.
+#[cfg(target_arch = "x86_64")]
+fn hyperv_partition(last: u32) -> Option<crate::cpuid::HypervPartition> {
+    use crate::cpuid::HypervPartition::{Root, SevSnp, Tdx};
+
+    const FEATURES: u32 = 0x4000_0003;
+    const ISOLATION: u32 = 0x4000_000C;
+    const CPU_MANAGEMENT: u32 = 1 << 12;
+    const IS_ISOLATED: u32 = 1 << 22;
+    const ISOLATION_TYPE: u32 = 0xf;
+
+    let features = (last >= FEATURES).then(|| leaf(FEATURES).ebx)?;
+    if features & CPU_MANAGEMENT != 0 {
+        return Some(Root);
+    }
+    if features & IS_ISOLATED == 0 || last < ISOLATION {
+        return None;
+    }
+    match leaf(ISOLATION).ebx & ISOLATION_TYPE {
+        2 => Some(SevSnp),
+        3 => Some(Tdx),
+        _ => None,
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

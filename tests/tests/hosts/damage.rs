@@ -100,7 +100,8 @@ fn judge(host: &Host, change: &str, wrong: &mut Vec<String>) {
     }
     // An id that the whole host does not have is made up of what was left.
     let wrong_id = found.stack.iter().find(|layer| {
-        layer.id.as_ref().is_some_and(|id| host.expected.ids.get(layer.kind.as_str()) != Some(id))
+        let expected = host.expected.ids.get(layer.kind.as_str());
+        layer.id.as_ref().is_some_and(|id| !expected.is_some_and(|expected| expected.contains(id)))
     });
     if let Some(layer) = wrong_id {
         wrong.push(format!("{}, {change}: a wrong id: {layer:?}", host.name));
