@@ -58,6 +58,17 @@ impl Cgroup {
             .map(|directory| Self { directory, version })
     }
 
+    /// The group and those around it, from it outwards, as far as they are visible.
+    pub fn with_ancestors(&self) -> impl Iterator<Item = Self> {
+        let version = self.version;
+        let parent = |directory: &String| {
+            let (parent, _) = directory.rsplit_once('/')?;
+            parent.starts_with("/sys/fs/cgroup").then(|| parent.to_owned())
+        };
+        std::iter::successors(Some(self.directory.clone()), parent)
+            .map(move |directory| Self { directory, version })
+    }
+
     /// A number in one of the group's files; `None` if the file is missing or says `max`.
     ///
     /// # Errors

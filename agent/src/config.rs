@@ -104,7 +104,7 @@ impl Wishes {
             budget: file.probe.budget,
             detect_interval: parse("detect.interval", file.detect.interval, &parse_duration)?,
             probes: file.probe.enabled.into_iter().collect(),
-            settings: SettingWishes {},
+            settings: SettingWishes { storage: file.probe.storage },
         })
     }
 }
@@ -138,6 +138,7 @@ struct ProbeSection {
     interval: Option<String>,
     budget: Option<f64>,
     enabled: std::collections::BTreeMap<String, bool>,
+    storage: crate::probe::storage::settings::Wishes,
 }
 
 /// What `serve` does.

@@ -4,6 +4,9 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = tierprobe_agent::probe::spawn::helper::answer(std::env::args_os().nth(1).as_deref()) {
+        return code;
+    }
     match tierprobe_agent::command::run(tierprobe_agent::cli::parse()) {
         Ok(code) => code,
         // `tierprobe-agent detect | head -1` has got what it wanted.

@@ -119,7 +119,7 @@ impl Runner {
 
 /// How long the calling thread has waited for a CPU while it could have run: the second number of
 /// `/proc/thread-self/schedstat` (Documentation/scheduler/sched-stats.rst). `None` on kernels without it.
-fn waited(fs: &HostFs) -> Option<Duration> {
+pub(crate) fn waited(fs: &HostFs) -> Option<Duration> {
     if !fs.is_live() {
         return None;
     }

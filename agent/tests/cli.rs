@@ -154,7 +154,18 @@ fn a_kernel_file_that_is_not_what_it_should_be_is_a_failed_probe() {
 fn check_says_of_every_probe_what_became_of_it() {
     let output = agent(&["check"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for probe in ["boot", "memory", "syscall", "vm_exit", "page_fault", "scheduler", "network"] {
+    for probe in [
+        "boot",
+        "memory",
+        "syscall",
+        "vm_exit",
+        "page_fault",
+        "scheduler",
+        "cpu",
+        "spawn",
+        "network",
+        "storage",
+    ] {
         assert!(text.lines().any(|line| line.starts_with(probe)), "{text}");
     }
 }

@@ -54,7 +54,8 @@ fn a_scrape_of_a_fixture_host_shows_what_the_golden_file_says() {
     let machine =
         Machine::fixture(&folder.join("root"), Some(&folder.join("cpuid.toml")), Some("x86_64")).unwrap();
     let place = Arc::new(locate(&machine));
-    let specs: Vec<&'static Spec> = PROBES.iter().collect();
+    // `spawn` starts the program that it is in, which here is a test.
+    let specs: Vec<&'static Spec> = PROBES.iter().filter(|spec| spec.name != "spawn").collect();
     let snapshot = Snapshot::new(Arc::clone(&place), &specs);
     let recorder = std::thread::spawn(move || {
         let runner = runner(&specs, &Settings::default(), &machine.fs, &place.detection);

@@ -4,11 +4,15 @@
 //! follow from the table.
 
 mod boot;
+mod cpu;
 mod memory;
 mod network;
 mod page_fault;
+mod partner;
 mod scheduler;
 mod settings;
+pub mod spawn;
+pub mod storage;
 mod syscall;
 mod vm_exit;
 
@@ -51,7 +55,10 @@ pub const PROBES: &[Spec] = &[
     vm_exit::SPEC,
     page_fault::SPEC,
     scheduler::SPEC,
+    cpu::SPEC,
+    spawn::SPEC,
     network::SPEC,
+    storage::SPEC,
 ];
 
 /// How often most probes run.

@@ -3,23 +3,29 @@
 //! The time until the kernel has provided a 4 KiB page of anonymous memory. `first_touch`: pages of a new mapping,
 //! with the page tables that they need. `retouch`: the same pages after `MADV_DONTNEED`, their page tables still
 //! there. Batches of 16 pages, 16 of them; huge pages are off for the mapping.
+//! `huge`: a 2 MiB page, three of them, each a mapping of its own and timed alone; absent where the kernel gives none,
+//! which is looked at each time. Clearing 2 MiB is the larger part of it.
+//! The ratio of the smallest first touch to the smallest `getppid`, taken at once on the same CPU, is a gauge.
 //! Under nested paging each fault may cost a second one in the hypervisor; with shadow paging each costs exits. The
 //! ratio of a fault to a system call shows it without a reference machine.
 //!
 //! # What distorts it
 //!
 //! Memory that the host has not given the guest yet (balloon, first use of a guest page) makes single batches dear:
-//! they show in p99 and the maximum. Memory pressure makes the kernel reclaim in the fault.
+//! they show in p99 and the maximum. Memory pressure makes the kernel reclaim in the fault. A seccomp filter makes
+//! `getppid` dearer and with that the ratio smaller.
 //!
 //! # Cost
 //!
-//! 544 faults, 0.2 to 0.7 ms of CPU time, and 1 MiB of memory during the round, every 15 s.
+//! 544 faults and three huge ones, 0.5 to 1.5 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
 
 use tierprobe_model::{Family, Kind};
 
-use super::{Placement, Probe, ProbeError, Round, Spec};
+use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
+use crate::host::HostFs;
 use crate::measure::{Plan, Samples, time};
-use crate::sys::memory::Pages;
+use crate::sys::memory::{HugePage, Pages};
+use crate::sys::raw;
 
 const FAULT: Family = Family {
     name: "tierprobe_page_fault_seconds",
@@ -34,15 +40,22 @@ const COLD: Family = Family {
     labels: &["touch"],
 };
 
+const RATIO: Family = Family {
+    name: "tierprobe_page_fault_syscall_ratio",
+    help: "Smallest first touch over smallest getppid, both of this round; high where faults cost exits to a hypervisor.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+
 /// Page faults.
 pub(super) const SPEC: Spec = Spec {
     name: "page_fault",
-    measures: "page faults on anonymous memory: first touch, and again after MADV_DONTNEED",
+    measures: "page faults on anonymous memory: first touch, again after MADV_DONTNEED, huge pages",
     interval: super::USUAL_INTERVAL,
     operations: Some(PLAN.operations),
     measures_waiting: false,
-    families: &[&FAULT, &COLD],
-    prepare: |_| Ok(Box::new(PageFault)),
+    families: &[&FAULT, &COLD, &RATIO],
+    prepare: |site| Ok(Box::new(PageFault { huge_bytes: huge_bytes(site.fs) })),
 };
 
 const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 16 };
@@ -50,17 +63,51 @@ const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 16 };
 /// Pages that one pass touches: the cold one and all batches.
 const PAGES: usize = 1 + 16 * 16;
 
-struct PageFault;
+/// Huge pages that a round asks for.
+const HUGE_PAGES: usize = 3;
+
+/// The calls that a fault is compared with.
+const CALLS: Plan = Plan { operations: 64, warm_up: 1, samples: 4 };
+
+struct PageFault {
+    /// Bytes in a transparent huge page; `None` where the kernel gives none.
+    huge_bytes: Option<usize>,
+}
+
+/// Bytes in a transparent huge page, where the kernel gives them to who asks
+/// (Documentation/admin-guide/mm/transhuge.rst).
+fn huge_bytes(fs: &HostFs) -> Option<usize> {
+    let folder = "/sys/kernel/mm/transparent_hugepage";
+    let enabled = fs.text(&format!("{folder}/enabled")).ok()?;
+    let bytes = fs.text(&format!("{folder}/hpage_pmd_size")).ok()?.trim().parse().ok()?;
+    // Larger ones, as with pages of 64 KiB on Arm, are no use to anybody's working set.
+    (!enabled.contains("[never]") && bytes <= LARGEST_HUGE_PAGE).then_some(bytes)
+}
+
+/// Two MiB on all common machines.
+const LARGEST_HUGE_PAGE: usize = 2 << 20;
 
 impl Probe for PageFault {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
         let pages = Pages::map(PAGES).map_err(|error| ProbeError::failed("mmap", error))?;
         let mut round = Round::default();
-        round.add(&FAULT, Some(&COLD), ["first_touch"], touch_all(&pages)?);
+        let first = touch_all(&pages)?;
+        let smallest = |samples: &Samples| samples.warm.iter().copied().reduce(f64::min);
+        let calls = time(CALLS, || {
+            raw::getppid();
+            Ok::<(), ProbeError>(())
+        })?;
+        if let (Some(fault), Some(call)) = (smallest(&first), smallest(&calls).filter(|call| *call > 0.0)) {
+            round.gauge(&RATIO, NO_LABELS, fault / call);
+        }
+        round.add(&FAULT, Some(&COLD), ["first_touch"], first);
         pages.discard().map_err(|error| ProbeError::failed("madvise", error))?;
         let retouch = touch_all(&pages)?;
         // The pass before has warmed everything: its first touch is not a cold one.
         round.add(&FAULT, None, ["retouch"], retouch);
+        if let Some(bytes) = self.huge_bytes {
+            round.add(&FAULT, None, ["huge"], touch_huge(bytes)?);
+        }
         Ok(round)
     }
 }
@@ -73,6 +120,24 @@ fn touch_all(pages: &Pages) -> Result<Samples, ProbeError> {
         next += 1;
         Ok(())
     })
+}
+
+/// Touches huge pages of `bytes`. Without samples where the kernel has none to give at the moment: a small page in its
+/// place would look like a very cheap one.
+fn touch_huge(bytes: usize) -> Result<Samples, ProbeError> {
+    let failed = |error| ProbeError::failed("huge page", error);
+    let mut samples = Samples::default();
+    for _ in 0..HUGE_PAGES {
+        let page = HugePage::map(bytes).map_err(failed)?;
+        let one = time(Plan { operations: 1, warm_up: 0, samples: 0 }, || {
+            page.touch();
+            Ok::<(), ProbeError>(())
+        })?;
+        if page.present().map_err(failed)? == page.count() {
+            samples.warm.extend(one.cold);
+        }
+    }
+    Ok(samples)
 }
 
 #[cfg(test)]

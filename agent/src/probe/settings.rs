@@ -2,4 +2,7 @@
 
 /// What probes need to be told. Each probe that has settings has a field of its own name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {}
+pub struct Settings {
+    /// Of the probe `storage`.
+    pub storage: super::storage::settings::Settings,
+}

@@ -89,3 +89,29 @@ pub fn execute() {
 /// Executes CPUID leaf 0 once, for its cost alone.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn execute() {}
+
+/// Whether KVM or Xen reports the time that it gives to others; `None` where nobody says.
+#[cfg(not(target_arch = "x86_64"))]
+#[must_use]
+pub fn reports_steal() -> Option<bool> {
+    None
+}
+
+/// Whether KVM or Xen reports the time that it gives to others; `None` where nobody says.
+///
+/// KVM has a bit for it (Documentation/virt/kvm/x86/cpuid.rst: `KVM_FEATURE_STEAL_TIME`), Xen always does.
+#[cfg(target_arch = "x86_64")]
+#[must_use]
+pub fn reports_steal() -> Option<bool> {
+    const KVM_FEATURES: u32 = 0x4000_0001;
+    const STEAL_TIME: u32 = 1 << 5;
+
+    let signatures = read()?.leaves;
+    let names = |known: &str| signatures.values().any(|signature| signature == known);
+    // Behind an imitation of Hyper-V, KVM's features are where its signature is.
+    let base = signatures.iter().find(|(_, signature)| *signature == "KVMKVMKVM").map(|(base, _)| base.0);
+    match base {
+        Some(base) => Some(leaf(KVM_FEATURES - 0x4000_0000 + base).eax & STEAL_TIME != 0),
+        None => names("XenVMMXenVMM").then_some(true),
+    }
+}

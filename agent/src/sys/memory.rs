@@ -67,6 +67,71 @@ impl Pages {
     }
 }
 
+/// One huge page's worth of private anonymous memory, aligned, for which a huge page is wanted.
+#[derive(Debug)]
+pub struct HugePage {
+    start: NonNull<c_void>,
+    length: NonZeroUsize,
+    /// First byte that is aligned to a huge page.
+    aligned: NonNull<u8>,
+    bytes: usize,
+}
+
+impl HugePage {
+    /// Maps twice `bytes`, so that one aligned stretch of `bytes` lies within.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said; `EINVAL` where it has no transparent huge pages.
+    pub fn map(bytes: usize) -> Result<Self, Errno> {
+        let length = NonZeroUsize::new(bytes.saturating_mul(2)).ok_or(Errno::EINVAL)?;
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
+        let offset = (bytes - start.as_ptr().addr() % bytes) % bytes;
+        // SAFETY: the offset is below `bytes`, and the mapping is twice as long.
+        let aligned = unsafe { start.cast::<u8>().add(offset) };
+        let huge = Self { start, length, aligned, bytes };
+        // SAFETY: the aligned stretch lies within this mapping, and no reference into it exists.
+        unsafe { madvise(huge.aligned.cast(), bytes, MmapAdvise::MADV_HUGEPAGE)? };
+        Ok(huge)
+    }
+
+    /// Writes to its first byte; the kernel provides a huge page, or a small one if it has none to give.
+    #[inline]
+    pub fn touch(&self) {
+        // SAFETY: the mapping is writable and nobody else has a reference into it.
+        unsafe { self.aligned.write_volatile(1) };
+    }
+
+    /// How many of its pages are there: all, if the first touch gave a huge page (mincore(2)).
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said.
+    pub fn present(&self) -> Result<usize, Errno> {
+        let mut there = vec![0_u8; self.bytes / page_size()];
+        // SAFETY: the range is within this mapping, and the vector has a byte for each of its pages.
+        let result =
+            unsafe { nix::libc::mincore(self.aligned.as_ptr().cast(), self.bytes, there.as_mut_ptr()) };
+        Errno::result(result)?;
+        Ok(there.iter().filter(|page| **page & 1 == 1).count())
+    }
+
+    /// How many pages it has.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.bytes / page_size()
+    }
+}
+
+impl Drop for HugePage {
+    fn drop(&mut self) {
+        // SAFETY: the range is exactly this mapping, and it is not used after.
+        let _fails_only_for_bad_ranges = unsafe { munmap(self.start, self.length.get()) };
+    }
+}
+
 impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the range is exactly this mapping, and it is not used after.

@@ -36,6 +36,15 @@ pub fn write_byte(file: BorrowedFd<'_>) -> c_long {
     unsafe { libc::syscall(libc::SYS_write, file.as_raw_fd(), &raw const byte, 1_usize) }
 }
 
+/// Wakes whoever waits on a word of ours: nobody does. 0 when it went well; negative on error.
+#[inline]
+pub fn futex_wake() -> c_long {
+    let word = 0_u32;
+    let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+    // SAFETY: FUTEX_WAKE only takes the address of the word, which is valid, as a key.
+    unsafe { libc::syscall(libc::SYS_futex, &raw const word, operation, 1) }
+}
+
 /// Opens a file read-only, relative to `directory`, and closes it again.
 ///
 /// # Errors

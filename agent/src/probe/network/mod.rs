@@ -15,7 +15,7 @@
 //!
 //! 37 round trips a protocol on one CPU, 17 across, 17 connections: 1.5 to 4 ms of CPU time, every 15 s.
 
-mod echo;
+mod answer;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -23,10 +23,10 @@ use std::time::Duration;
 
 use tierprobe_model::{Family, Kind};
 
+use super::partner::Partner;
 use super::{Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::{Plan, Samples, time};
 use crate::sys::thread::Cpu;
-use echo::{Echo, Peer};
 
 const ROUND_TRIP: Family = Family {
     name: "tierprobe_network_round_trip_seconds",
@@ -61,7 +61,7 @@ pub(super) const SPEC: Spec = Spec {
     operations: Some(1),
     measures_waiting: false,
     families: &[&ROUND_TRIP, &ROUND_TRIP_COLD, &CONNECT, &CONNECT_COLD],
-    prepare: |_| Ok(Box::new(Network { echo: None })),
+    prepare: |_| Ok(Box::new(Network { partner: None })),
 };
 
 const PATH: &str = "loopback";
@@ -75,25 +75,22 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Network {
     /// The thread at the other end; started by the first round, ended with the probe.
-    echo: Option<Echo>,
+    partner: Option<Partner>,
 }
 
 impl Probe for Network {
     fn measure(&mut self, placement: Placement) -> Result<Round, ProbeError> {
-        let echo = match &mut self.echo {
-            Some(echo) => echo,
-            none => none.insert(Echo::start().map_err(|error| ProbeError::failed("echo thread", error))?),
-        };
+        let partner = Partner::in_place(&mut self.partner)?;
         let mut round = Round::default();
         let mut places = vec![("same_cpu", placement.cpu, SAME_CPU)];
         places.extend(placement.other.map(|other| ("cross_cpu", other, CROSS_CPU)));
         for (name, cpu, plan) in places {
-            let udp = udp(echo, cpu, plan).map_err(|error| explain("UDP", &error))?;
+            let udp = udp(partner, cpu, plan).map_err(|error| explain("UDP", &error))?;
             round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", PATH, name], udp);
-            let tcp = tcp(echo, cpu, plan).map_err(|error| explain("TCP", &error))?;
+            let tcp = tcp(partner, cpu, plan).map_err(|error| explain("TCP", &error))?;
             round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["tcp", PATH, name], tcp);
         }
-        round.own_helpers_cpu = echo.take_cpu();
+        round.own_helpers_cpu = partner.take_cpu();
         let connect = connect().map_err(|error| explain("TCP connect", &error))?;
         round.add(&CONNECT, Some(&CONNECT_COLD), [PATH, "same_cpu"], connect);
         Ok(round)
@@ -112,27 +109,31 @@ const fn any_port() -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 }
 
-fn udp(echo: &mut Echo, cpu: Cpu, plan: Plan) -> std::io::Result<Samples> {
+fn udp(partner: &mut Partner, cpu: Cpu, plan: Plan) -> std::io::Result<Samples> {
     let (ours, theirs) = (UdpSocket::bind(any_port())?, UdpSocket::bind(any_port())?);
     // Connected: strangers' datagrams are refused by the kernel, and routes are looked up once.
     ours.connect(theirs.local_addr()?)?;
     theirs.connect(ours.local_addr()?)?;
     ours.set_read_timeout(Some(TIMEOUT))?;
     theirs.set_read_timeout(Some(TIMEOUT))?;
-    echo.serve(cpu, Peer::Udp(theirs), || {
-        let mut message = [0; MESSAGE_BYTES];
-        let samples = time(plan, || {
-            ours.send(&message)?;
-            let length = ours.recv(&mut message)?;
-            if length == MESSAGE_BYTES { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
-        });
-        // An empty datagram ends the echo; should it be lost, the time limit does.
-        ours.send(&[])?;
-        samples
-    })
+    partner.play(
+        cpu,
+        move || answer::udp(&theirs),
+        || {
+            let mut message = [0; MESSAGE_BYTES];
+            let samples = time(plan, || {
+                ours.send(&message)?;
+                let length = ours.recv(&mut message)?;
+                if length == MESSAGE_BYTES { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
+            });
+            // An empty datagram ends the echo; should it be lost, the time limit does.
+            ours.send(&[])?;
+            samples
+        },
+    )
 }
 
-fn tcp(echo: &mut Echo, cpu: Cpu, plan: Plan) -> std::io::Result<Samples> {
+fn tcp(partner: &mut Partner, cpu: Cpu, plan: Plan) -> std::io::Result<Samples> {
     let listener = TcpListener::bind(any_port())?;
     let mut ours = TcpStream::connect(listener.local_addr()?)?;
     let (theirs, _) = listener.accept()?;
@@ -140,16 +141,20 @@ fn tcp(echo: &mut Echo, cpu: Cpu, plan: Plan) -> std::io::Result<Samples> {
         end.set_nodelay(true)?;
         end.set_read_timeout(Some(TIMEOUT))?;
     }
-    echo.serve(cpu, Peer::Tcp(theirs), || {
-        let mut message = [0; MESSAGE_BYTES];
-        let samples = time(plan, || {
-            ours.write_all(&message)?;
-            ours.read_exact(&mut message)
-        });
-        close_at_once(&ours);
-        drop(ours);
-        samples
-    })
+    partner.play(
+        cpu,
+        move || answer::tcp(theirs),
+        || {
+            let mut message = [0; MESSAGE_BYTES];
+            let samples = time(plan, || {
+                ours.write_all(&message)?;
+                ours.read_exact(&mut message)
+            });
+            close_at_once(&ours);
+            drop(ours);
+            samples
+        },
+    )
 }
 
 fn connect() -> std::io::Result<Samples> {

@@ -1,0 +1,118 @@
+//! # What is measured
+//!
+//! How much of a CPU does not reach a program that wants all of it. For 3 ms the pinned thread does nothing but read the
+//! clock; two readings more than 2 µs apart (or 20 reads of a slow clock) are a gap, in which something else ran:
+//! interrupts, another task, the hypervisor. `gap`: how long the gaps of the round were; where nothing else runs, their
+//! median is the cost of the timer tick. `lost`: the gaps' share of the 3 ms. `unexplained`: the same less what the
+//! kernel says the thread has waited for its CPU. That is time which no other counter shows: interrupts, the
+//! hypervisor and the firmware.
+//!
+//! Beside it, as shares of the time since the last round: steal, as the hypervisor reports it (`steal_reported` says
+//! whether it can); tasks waiting for a CPU (`/proc/schedstat`, 1 is one task waiting all the time); throttling by
+//! the quota of the agent's control group; pressure (PSI, `some`) of the system and of the group.
+//!
+//! # What distorts it
+//!
+//! Steal is not subtracted from what is unexplained: the kernel counts it in steps of 10 ms, longer than the spin.
+//! 3 ms see a timer tick or none at 250 Hz: average over many rounds. A hypervisor that reports no steal shows
+//! zero, and zero is then no answer.
+//!
+//! # Cost
+//!
+//! 3 ms of CPU time for the spin and 0.2 ms for the files, every 15 s.
+
+mod gaps;
+mod shares;
+
+use tierprobe_model::{Family, Kind};
+
+use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
+use crate::host::HostFs;
+use crate::measure::{Samples, seconds};
+use crate::sys::{clock, cpuid};
+use shares::Shares;
+
+const GAP: Family = Family {
+    name: "tierprobe_cpu_gap_seconds",
+    help: "How long something else ran in the middle of a program that wants all of the CPU.",
+    kind: Kind::Duration,
+    labels: &[],
+};
+const LOST: Family = Family {
+    name: "tierprobe_cpu_lost_ratio",
+    help: "Share of the CPU that did not reach a program that wants all of it, by the gaps in it.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const UNEXPLAINED: Family = Family {
+    name: "tierprobe_cpu_unexplained_ratio",
+    help: "Lost share less the thread's own wait for its CPU: interrupts, hypervisor and firmware; steal is in it.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const STEAL_REPORTED: Family = Family {
+    name: "tierprobe_cpu_steal_reported",
+    help: "Whether the hypervisor reports steal; absent where that is not known, as on hardware.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+
+/// Lost time.
+pub(super) const SPEC: Spec = Spec {
+    name: "cpu",
+    measures: "lost CPU time: gaps, steal, waiting, throttling, pressure",
+    interval: super::USUAL_INTERVAL,
+    operations: Some(1),
+    measures_waiting: true,
+    families: &[
+        &GAP,
+        &LOST,
+        &UNEXPLAINED,
+        &STEAL_REPORTED,
+        &shares::STEAL,
+        &shares::WAITING,
+        &shares::THROTTLED,
+        &shares::PRESSURE,
+    ],
+    prepare: |site| {
+        Ok(Box::new(Cpu {
+            fs: site.fs.clone(),
+            shares: Shares::new(site.fs),
+            threshold_nanos: gaps::threshold_nanos(clock::cost().read_seconds),
+            steal_reported: if site.fs.is_live() { cpuid::reports_steal() } else { None },
+        }))
+    },
+};
+
+struct Cpu {
+    fs: HostFs,
+    shares: Shares,
+    threshold_nanos: u64,
+    steal_reported: Option<bool>,
+}
+
+impl Probe for Cpu {
+    fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
+        let mut round = Round::default();
+        let waited = crate::runner::waited(&self.fs);
+        let spin = gaps::spin(self.threshold_nanos);
+        let waited = crate::runner::waited(&self.fs)
+            .zip(waited)
+            .map(|(after, before)| after.saturating_sub(before).as_secs_f64());
+
+        let length = seconds(spin.elapsed_nanos);
+        let lost = spin.gaps_nanos.iter().map(|nanos| seconds(*nanos)).sum::<f64>();
+        round.gauge(&LOST, NO_LABELS, lost / length);
+        if let Some(waited) = waited {
+            // May be a little below zero: the two clocks are not read at one instant.
+            round.gauge(&UNEXPLAINED, NO_LABELS, (lost - waited) / length);
+        }
+        if let Some(reported) = self.steal_reported {
+            round.gauge(&STEAL_REPORTED, NO_LABELS, f64::from(u8::from(reported)));
+        }
+        let warm = spin.gaps_nanos.into_iter().map(seconds).collect();
+        round.add(&GAP, None, NO_LABELS, Samples { cold: None, warm });
+        self.shares.add(&self.fs, &mut round);
+        Ok(round)
+    }
+}

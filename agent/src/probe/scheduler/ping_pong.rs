@@ -1,0 +1,64 @@
+//! A byte there and back through pipes.
+
+use std::io::{Error, Result};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use crate::measure::{Plan, Samples, time};
+use crate::probe::partner::Partner;
+use crate::sys::raw;
+use crate::sys::thread::Cpu;
+
+pub(super) const SAME_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 32 };
+pub(super) const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
+const CONTROL: Plan = Plan { operations: 16, warm_up: 1, samples: 8 };
+
+/// Exchanges with `partner` on `cpu`.
+pub(super) fn exchange(partner: &mut Partner, cpu: Cpu, plan: Plan) -> Result<Samples> {
+    let (their_end, to_them) = pipe()?;
+    let (our_end, to_us) = pipe()?;
+    let answer = move || {
+        loop {
+            read(their_end.as_fd())?;
+            write(to_us.as_fd())?;
+        }
+    };
+    partner.play(cpu, answer, || {
+        let samples = time(plan, || {
+            write(to_them.as_fd())?;
+            read(our_end.as_fd())
+        });
+        // The other side reads an end, and is done.
+        drop(to_them);
+        samples
+    })
+}
+
+/// Writing and reading by one thread.
+pub(super) fn control() -> Result<Samples> {
+    let (reader, writer) = pipe()?;
+    time(CONTROL, || {
+        write(writer.as_fd())?;
+        read(reader.as_fd())
+    })
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    Ok(pipe2(OFlag::O_CLOEXEC)?)
+}
+
+#[inline]
+fn write(end: BorrowedFd<'_>) -> Result<()> {
+    if raw::write_byte(end) == 1 { Ok(()) } else { Err(Error::last_os_error()) }
+}
+
+#[inline]
+fn read(end: BorrowedFd<'_>) -> Result<()> {
+    match raw::read_byte(end) {
+        1 => Ok(()),
+        0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        _ => Err(Error::last_os_error()),
+    }
+}

@@ -1,0 +1,196 @@
+//! # What is measured
+//!
+//! What writing for good costs in the directories that the user names: `overwrite_sync` (4 KiB at rotating places of a file
+//! that has all its blocks, then `fdatasync`: what a database's log does), `append_sync` (the same at the end of a file
+//! that grows, so that the file system writes its own books too), `clean_sync` (`fdatasync` with nothing to write, the
+//! control: what flushing costs alone), `read_buffered` (4 KiB from the page cache), `read_direct` (4 KiB from the
+//! device, absent where the file system has no `O_DIRECT`). Each is timed alone, the first of a round is the cold one.
+//! The files have no name: nobody else sees them, and they are gone with the agent.
+//!
+//! Without a directory nothing is written. Every mount is classified all the same: `ephemeral` (a container's upper layer,
+//! a tmpfs, an emptyDir: gone with what it belongs to), `node_local` (a device of this machine), `attached` (a network
+//! file system, or a disk that the cloud or the host's storage provides), `unknown` (a virtual disk: its host decides),
+//! with the evidence, the device's write cache, and whether it rotates.
+//!
+//! # What distorts it
+//!
+//! A fast `fdatasync` proves no durability: a host or a controller may absorb the flush. `write_cache` says what the
+//! device claims. Other writers of the same file system share its journal, and a flush waits for theirs. The probe stops
+//! after 200 ms a directory, so that a slow disk does not hold up the others; a round has fewer samples then.
+//!
+//! # Cost
+//!
+//! Three overwrites, three appends, 24 KiB a directory, within a limit of bytes a day (128 MiB by default); 0.2 to 0.5 ms
+//! of CPU time, every 20 s. File systems write their journals beside.
+
+mod file;
+mod mounts;
+pub mod settings;
+
+use std::time::Duration;
+
+use tierprobe_model::{Family, Kind};
+
+use super::{LabelValue, NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
+use crate::host::HostFs;
+use crate::sys::clock;
+use file::Target;
+use settings::Settings;
+
+const TIME: Family = Family {
+    name: "tierprobe_storage_seconds",
+    help: "Time of one operation of 4 KiB in a directory that was named, warmed up.",
+    kind: Kind::Duration,
+    labels: &["operation", "directory"],
+};
+const COLD: Family = Family {
+    name: "tierprobe_storage_cold_seconds",
+    help: "Time of the first operation after the pause since the last round.",
+    kind: Kind::Gauge,
+    labels: &["operation", "directory"],
+};
+const WRITTEN: Family = Family {
+    name: "tierprobe_storage_written_bytes",
+    help: "Bytes that the probe has written since it was made ready.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const MOUNT: Family = Family {
+    name: "tierprobe_storage_mount_info",
+    help: "What becomes of files in a mount, and why that is thought; labels that do not apply are empty, always 1.",
+    kind: Kind::Info,
+    labels: &["mount", "fstype", "durability", "evidence", "write_cache", "rotational"],
+};
+const LEFT_OUT: Family = Family {
+    name: "tierprobe_storage_mounts_left_out",
+    help: "Mounts beyond those that are listed.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+
+/// Storage.
+pub(super) const SPEC: Spec = Spec {
+    name: "storage",
+    measures: "writing for good, and reading, in named directories; what becomes of each mount's files",
+    interval: Some(Duration::from_secs(20)),
+    operations: Some(1),
+    measures_waiting: false,
+    families: &[&TIME, &COLD, &WRITTEN, &MOUNT, &LEFT_OUT],
+    prepare: |site| {
+        Ok(Box::new(Storage {
+            fs: site.fs.clone(),
+            // Under another root the directories would be this machine's, and the mounts the other's.
+            settings: if site.fs.is_live() { site.settings.storage.clone() } else { Settings::default() },
+            targets: Vec::new(),
+            allowance: Allowance::new(site.settings.storage.daily_bytes, clock::monotonic_nanos()),
+            written: 0,
+        }))
+    },
+};
+
+/// Bytes that may be written now: earned evenly over the day, at most an hour's worth at once.
+#[derive(Debug)]
+struct Allowance {
+    daily_bytes: u64,
+    bytes: f64,
+    last_nanos: u64,
+}
+
+impl Allowance {
+    fn new(daily_bytes: u64, now_nanos: u64) -> Self {
+        let mut allowance = Self { daily_bytes, bytes: 0.0, last_nanos: now_nanos };
+        allowance.bytes = allowance.hour();
+        allowance
+    }
+
+    fn hour(&self) -> f64 {
+        as_f64(self.daily_bytes) / 24.0
+    }
+
+    /// Whether `bytes` may be written at `now_nanos`; if so, they are paid for.
+    fn take(&mut self, bytes: u64, now_nanos: u64) -> bool {
+        let elapsed = crate::measure::seconds(now_nanos.saturating_sub(self.last_nanos));
+        self.bytes = (self.bytes + as_f64(self.daily_bytes) / 86_400.0 * elapsed).min(self.hour());
+        self.last_nanos = now_nanos;
+        let affordable = self.bytes >= as_f64(bytes);
+        if affordable {
+            self.bytes -= as_f64(bytes);
+        }
+        affordable
+    }
+}
+
+struct Storage {
+    fs: HostFs,
+    settings: Settings,
+    /// One for each directory, made ready by the first round.
+    targets: Vec<Target>,
+    allowance: Allowance,
+    written: u64,
+}
+
+impl Probe for Storage {
+    fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
+        let mut round = Round::default();
+        let (mounts, left_out) = mounts::classify(&self.fs)?;
+        for mount in mounts {
+            let labels = [
+                mount.point.into(),
+                mount.fstype.into(),
+                LabelValue::Borrowed(mount.durability),
+                mount.evidence.into(),
+                mount.write_cache.into(),
+                LabelValue::Borrowed(mount.rotational),
+            ];
+            round.gauge(&MOUNT, labels, 1.0);
+        }
+        round.gauge(&LEFT_OUT, NO_LABELS, as_f64(left_out));
+
+        if self.targets.len() < self.settings.directories.len() {
+            self.targets = self
+                .settings
+                .directories
+                .iter()
+                .map(|directory| Target::open(directory))
+                .collect::<Result<_, _>>()
+                .map_err(ProbeError::Failed)?;
+        }
+        for target in &mut self.targets {
+            let may_write = self.allowance.take(file::BYTES_A_ROUND, clock::monotonic_nanos());
+            let measured = target.measure(may_write).map_err(ProbeError::Failed)?;
+            self.written += if may_write { file::BYTES_A_ROUND } else { 0 };
+            for (operation, samples) in measured {
+                let labels = [LabelValue::Borrowed(operation), target.directory.clone().into()];
+                round.add(&TIME, Some(&COLD), labels, samples);
+            }
+        }
+        if !self.targets.is_empty() {
+            round.gauge(&WRITTEN, NO_LABELS, as_f64(self.written));
+        }
+        Ok(round)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 bytes, which are 8 PiB")]
+const fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_written_than_a_day_allows() {
+        let daily = 128 << 20;
+        let mut allowance = Allowance::new(daily, 0);
+        let mut written = 0;
+        for second in (0..86_400).step_by(5) {
+            if allowance.take(file::BYTES_A_ROUND, second * 1_000_000_000) {
+                written += file::BYTES_A_ROUND;
+            }
+        }
+        assert!(written <= daily + daily / 24, "{written}");
+        assert!(written > daily * 9 / 10, "{written}: what was allowed was not used");
+    }
+}
