@@ -77,6 +77,16 @@ impl Runner {
         reports
     }
 
+    /// Whether tasks have waited for a CPU for more than half of the last ten seconds (PSI).
+    #[must_use]
+    pub fn is_under_pressure(&self) -> bool {
+        if !self.fs.is_live() {
+            return false;
+        }
+        let text = self.fs.text("/proc/pressure/cpu").unwrap_or_default();
+        recent_pressure(&text).is_some_and(|share| share > MOST_PRESSURE)
+    }
+
     /// The smallest timer slack, so that no wake-up is put off, and the next CPU in turn.
     fn next_placement(&mut self) -> (Placement, Result<(), Errno>) {
         self.turns = self.turns.wrapping_add(1);
@@ -115,6 +125,16 @@ impl Runner {
             timestamp: clock::realtime_seconds(),
         })
     }
+}
+
+/// Share of the last ten seconds in which some task waited for a CPU, above which the machine is left alone.
+const MOST_PRESSURE: f64 = 0.5;
+
+/// `avg10` of the line `some`, which is in per cent (Documentation/accounting/psi.rst).
+fn recent_pressure(text: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.starts_with("some "))?;
+    let percent = line.split_ascii_whitespace().find_map(|word| word.strip_prefix("avg10="))?;
+    percent.parse::<f64>().ok().map(|percent| percent / 100.0)
 }
 
 /// How long the calling thread has waited for a CPU while it could have run: the second number of
@@ -191,6 +211,15 @@ mod tests {
             let report = runner.run(index, placement, Err(Errno::EPERM)).unwrap();
             let refused = matches!(&report.result, Err(ProbeError::Failed(why)) if why.contains("pinned"));
             assert_eq!(refused, spec.operations.is_some(), "{}: {report:?}", spec.name);
+        }
+    }
+
+    #[test]
+    fn pressure_is_the_share_of_the_last_ten_seconds() {
+        let psi = "some avg10=62.50 avg60=0.44 avg300=3.17 total=143843248\nfull avg10=0.00 total=0\n";
+        assert!(recent_pressure(psi).is_some_and(|share| (share - 0.625).abs() < 1e-9));
+        for text in ["", "some", "full avg10=90.00", "some avg10=much"] {
+            assert_eq!(recent_pressure(text), None, "{text:?}");
         }
     }
 

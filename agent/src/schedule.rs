@@ -223,10 +223,17 @@ fn longest_interval(specs: &[&'static Spec], timing: Timing) -> Duration {
 
 /// Runs what is due, one after another, as far as slot and budget reach.
 fn turn(runner: &mut Runner, ready: &[usize], due: &[Due], budget: &mut Budget, snapshot: &mut Snapshot) {
-    let affordable = budget.is_open();
+    let pauses =
+        |probe: &usize| snapshot.probes.get(*probe).is_some_and(|state| state.spec.pauses_under_pressure);
+    let reason = if budget.is_open() { Skip::Slot } else { Skip::Budget };
+    let (paused, rest): (Vec<usize>, Vec<usize>) = if runner.is_under_pressure() {
+        ready.iter().copied().partition(pauses)
+    } else {
+        (Vec::new(), ready.to_vec())
+    };
     let mut started = 0;
-    let reports = if affordable {
-        runner.turn(ready, |probe| {
+    let reports = if budget.is_open() {
+        runner.turn(&rest, |probe| {
             let end = due.get(probe).map_or(0, |due| due.end);
             // What does not fit into the rest of the slot would run in somebody else's; unless it comes first
             // and cannot have more.
@@ -238,8 +245,10 @@ fn turn(runner: &mut Runner, ready: &[usize], due: &[Due], budget: &mut Budget, 
     } else {
         Vec::new()
     };
-    let reason = if affordable { Skip::Slot } else { Skip::Budget };
-    for probe in ready.iter().filter(|probe| reports.iter().all(|report| report.probe != **probe)) {
+    for probe in paused {
+        snapshot.skip(probe, Skip::Pressure);
+    }
+    for probe in rest.iter().filter(|probe| reports.iter().all(|report| report.probe != **probe)) {
         snapshot.skip(*probe, reason);
     }
     for report in reports {

@@ -20,11 +20,13 @@ pub enum Skip {
     Budget,
     /// The slot was over before the probe's turn came.
     Slot,
+    /// The machine was so busy that the probe would have cost others more than its answer is worth.
+    Pressure,
 }
 
 impl Skip {
     /// Every reason.
-    pub const ALL: [Self; 2] = [Self::Budget, Self::Slot];
+    pub const ALL: [Self; 3] = [Self::Budget, Self::Slot, Self::Pressure];
 
     /// The label value.
     #[must_use]
@@ -32,6 +34,7 @@ impl Skip {
         match self {
             Self::Budget => "budget",
             Self::Slot => "slot",
+            Self::Pressure => "pressure",
         }
     }
 }

@@ -154,7 +154,7 @@ pub(super) const SKIPPED: Family = family(
     "tierprobe_probe_skipped_rounds_total",
     Kind::Counter,
     &["probe", "reason"],
-    "Rounds left out because the CPU budget or the slot was used up; reasons that have not occurred are absent.",
+    "Rounds left out because the CPU budget or the slot was used up or the CPUs were under pressure; reasons that have not occurred are absent.",
 );
 pub(super) const CPU: Family = family(
     "tierprobe_probe_cpu_seconds_total",

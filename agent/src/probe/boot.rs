@@ -44,6 +44,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: None,
     operations: None,
     measures_waiting: false,
+    pauses_under_pressure: false,
     families: &[&DURATION, &START],
     prepare: |site| Ok(Box::new(Boot { fs: site.fs.clone(), kernel: site.kernel })),
 };

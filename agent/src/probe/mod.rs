@@ -41,6 +41,9 @@ pub struct Spec {
     pub operations: Option<u32>,
     /// Whether waiting for the CPU is part of what it measures; elsewhere it disturbs the round.
     pub measures_waiting: bool,
+    /// Whether it costs others more than a moment of one CPU, so that it pauses while tasks wait for a CPU most of the
+    /// time.
+    pub pauses_under_pressure: bool,
     /// What it publishes.
     pub families: &'static [&'static Family],
     /// Makes the probe ready to run.

@@ -41,6 +41,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(PLAN.operations),
     measures_waiting: false,
+    pauses_under_pressure: false,
     families: &[&EXIT, &COLD],
     prepare: |_| prepare(),
 };

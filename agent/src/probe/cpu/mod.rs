@@ -64,6 +64,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: true,
+    pauses_under_pressure: true,
     families: &[
         &GAP,
         &LOST,

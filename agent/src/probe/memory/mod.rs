@@ -86,6 +86,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: None,
     measures_waiting: false,
+    pauses_under_pressure: false,
     families: &[&PART, &HARDWARE, &RESERVED, &UPKEEP, &AGENT, &AVAILABLE, &CGROUP, &VIEW],
     prepare: |site| Ok(Box::new(Memory::prepare(site))),
 };

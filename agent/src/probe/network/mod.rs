@@ -60,6 +60,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: false,
+    pauses_under_pressure: true,
     families: &[&ROUND_TRIP, &ROUND_TRIP_COLD, &CONNECT, &CONNECT_COLD],
     prepare: |_| Ok(Box::new(Network { partner: None })),
 };

@@ -53,6 +53,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: Some(Duration::from_secs(300)),
     operations: Some(1),
     measures_waiting: false,
+    pauses_under_pressure: true,
     families: &[&TIME, &COLD],
     prepare: |_| Ok(Box::new(Spawn)),
 };

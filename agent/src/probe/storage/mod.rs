@@ -75,6 +75,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: Some(Duration::from_secs(20)),
     operations: Some(1),
     measures_waiting: false,
+    pauses_under_pressure: true,
     families: &[&TIME, &COLD, &WRITTEN, &MOUNT, &LEFT_OUT],
     prepare: |site| {
         Ok(Box::new(Storage {
