@@ -9,7 +9,7 @@ STATIC   := RUSTFLAGS="-C target-feature=+crt-static"
 KERNEL   := $(if $(wildcard out/guest-kernel/boot/vmlinuz-*),--kernel out/guest-kernel)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test golden bench clean
+.PHONY: help build demo check test golden bench accuracy clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -44,10 +44,15 @@ test: ## Everything, end to end included
 golden: ## Write the golden files and METRICS.md anew
 	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition
 
-bench: ## Measure the agent beside its peers, twelve minutes; writes agent/BUDGET.md
+bench: ## Measure what the agent costs beside its peers, twelve minutes; writes agent/BUDGET.md
 	@tests/tools.sh bench
 	@$(MAKE) --no-print-directory build
-	cargo run --locked --release -p tierprobe-tests --bin bench -- --agent $(AGENT) --write agent/BUDGET.md
+	cargo run --locked --release -p tierprobe-tests --bin bench -- budget --agent $(AGENT) --write agent/BUDGET.md
+
+accuracy: ## Measure beside the tools that people trust, two minutes; writes agent/ACCURACY.md
+	@tests/tools.sh accuracy
+	@$(MAKE) --no-print-directory build
+	cargo run --locked --release -p tierprobe-tests --bin bench -- accuracy --agent $(AGENT) --write agent/ACCURACY.md
 
 clean: ## Remove what was built and unpacked
 	cargo clean

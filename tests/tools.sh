@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gets the programs that a target needs and this machine lacks, as Debian packages.
 #
-#   tests/tools.sh demo|test|bench
+#   tests/tools.sh demo|test|bench|accuracy
 #
 # As root they are installed. Without root, or without apt, it says what is missing and what needs it, and goes on:
 # the lab and the tests do what they can and name the rest. The guest kernel is only unpacked into out/guest-kernel,
@@ -33,12 +33,16 @@ perf linux-perf the_reference_for_system_calls
 sockperf sockperf the_reference_for_round_trips
 taskset util-linux pinning
 "
+accuracy="$bench
+fio fio the_reference_for_storage
+"
 
 case "${1:-}" in
     demo) wanted=$demo ;;
     test) wanted=$test ;;
     bench) wanted=$bench ;;
-    *) echo "usage: tests/tools.sh demo|test|bench" >&2; exit 2 ;;
+    accuracy) wanted=$accuracy ;;
+    *) echo "usage: tests/tools.sh demo|test|bench|accuracy" >&2; exit 2 ;;
 esac
 
 has() {
@@ -87,7 +91,7 @@ if [ "$1" = test ] && ! has runsc && [ ! -e out/runsc/usr/bin/runsc ]; then
 fi
 
 # The guest's kernel: Debian's, made for virtual machines.
-if [ "$1" != bench ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
+if [ "$1" != bench ] && [ "$1" != accuracy ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
     if has apt-get && has dpkg-deb && [ "$(uname -m)" = x86_64 ]; then
         [ -n "$(apt-cache policy linux-image-cloud-amd64 2>/dev/null)" ] || apt-get update -qq || true
         package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p' | head -n 1)

@@ -15,40 +15,97 @@ const CPU: &str = "1";
 const PAIRS: usize = 5;
 const ROUNDS: &str = "20";
 
+/// One figure of ours and its reference.
+struct Pair<'a> {
+    figure: &'a str,
+    probe: &'a str,
+    /// Labels of our series.
+    series: &'a [(&'a str, &'a str)],
+    /// Largest difference from 1 of the ratio's median.
+    goal: f64,
+    reference: &'a dyn Fn() -> anyhow::Result<f64>,
+}
+
 pub(crate) fn compare(agent: &Path) -> anyhow::Result<Table> {
     eprintln!("The agent's numbers beside their references, on CPU {CPU}, medians of {PAIRS} pairs:");
     let mut table = Table::new(
         format!("Beside the reference tools, medians of {PAIRS} pairs on one CPU"),
-        ["figure", "tierprobe-agent", "reference", "ratio"],
+        &["figure; reference", "tierprobe-agent", "reference", "ratio", "of the five", "goal"],
     );
-    let mut pair =
-        |name: &str, probe: &str, series: &[(&str, &str)], reference: &dyn Fn() -> anyhow::Result<f64>| {
-            let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-            for _ in 0..PAIRS {
-                let (one, other) = (measure(agent, probe, series)?, reference()?);
-                ours.push(one);
-                theirs.push(other);
-                ratios.push(one / other);
-            }
-            let human = |values: &mut [f64]| Unit::Seconds.human(median(values));
-            let ratio = format!("{:.3}", median(&mut ratios));
-            table.row([name.to_owned(), human(&mut ours), human(&mut theirs), ratio]);
-            anyhow::Ok(())
-        };
-    pair("getppid p50; perf bench syscall basic", "syscall", &[("syscall", "getppid")], &perf)?;
+    let directory = tempfile::tempdir_in("/var/tmp").context("/var/tmp")?;
+    let directory_text = directory.path().to_string_lossy().into_owned();
     let udp = [("protocol", "udp"), ("placement", "same_cpu")];
-    pair("UDP loopback p50; sockperf ping-pong --full-rtt", "network", &udp, &|| sockperf(false))?;
     let tcp = [("protocol", "tcp"), ("placement", "same_cpu")];
-    pair("TCP loopback p50; sockperf ping-pong --full-rtt --tcp", "network", &tcp, &|| sockperf(true))?;
+    let pairs = [
+        Pair {
+            figure: "getppid p50; perf bench syscall basic",
+            probe: "syscall",
+            series: &[("syscall", "getppid")],
+            goal: 0.05,
+            reference: &|| perf(&["syscall", "basic", "-l", "1000000"]),
+        },
+        Pair {
+            figure: "pipes p50; perf bench sched pipe -T",
+            probe: "scheduler",
+            series: &[("placement", "same_cpu")],
+            goal: 0.05,
+            reference: &|| perf(&["sched", "pipe", "-T", "-l", "50000"]),
+        },
+        Pair {
+            figure: "UDP loopback p50; sockperf ping-pong --full-rtt",
+            probe: "network",
+            series: &udp,
+            goal: 0.05,
+            reference: &|| sockperf(false),
+        },
+        Pair {
+            figure: "TCP loopback p50; sockperf ping-pong --full-rtt --tcp",
+            probe: "network",
+            series: &tcp,
+            goal: 0.05,
+            reference: &|| sockperf(true),
+        },
+        Pair {
+            figure: "4 KiB and fdatasync p50; fio --fdatasync=1",
+            probe: "storage",
+            series: &[("operation", "overwrite_sync")],
+            goal: 0.10,
+            reference: &|| fio(directory.path()),
+        },
+    ];
+    for pair in pairs {
+        let (mut ours, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..PAIRS {
+            let (one, other) =
+                (measure(agent, pair.probe, pair.series, &directory_text)?, (pair.reference)()?);
+            ours.push(one);
+            theirs.push(other);
+            ratios.push(one / other);
+        }
+        let human = |values: &mut [f64]| Unit::Seconds.human(median(values));
+        let ratio = median(&mut ratios);
+        let (low, high) =
+            (ratios.first().copied().unwrap_or(f64::NAN), ratios.last().copied().unwrap_or(f64::NAN));
+        let met = if (ratio - 1.0).abs() <= pair.goal { "met" } else { "not met" };
+        table.row([
+            pair.figure.to_owned(),
+            human(&mut ours),
+            human(&mut theirs),
+            format!("{ratio:.3}"),
+            format!("{low:.2} to {high:.2}"),
+            format!("{:.0} %, {met}", pair.goal * 100.0),
+        ]);
+    }
     Ok(table)
 }
 
 /// The median over the rounds of the p50 of a series, in seconds.
-fn measure(agent: &Path, probe: &str, series: &[(&str, &str)]) -> anyhow::Result<f64> {
+fn measure(agent: &Path, probe: &str, series: &[(&str, &str)], directory: &str) -> anyhow::Result<f64> {
     let output = Command::new("taskset")
         .args(["-c", CPU])
         .arg(agent)
         .args(["measure", "--rounds", ROUNDS, "--pause", "20ms", "--format", "json", "--probe", probe])
+        .args(["--probe.storage.directory", directory])
         .output()
         .context("taskset")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -61,10 +118,11 @@ fn measure(agent: &Path, probe: &str, series: &[(&str, &str)]) -> anyhow::Result
     Ok(median(&mut rounds.iter().map(|round| round.quantiles.p50).collect::<Vec<_>>()))
 }
 
-/// `perf bench syscall basic`: the mean of a million calls of getppid.
-fn perf() -> anyhow::Result<f64> {
+/// `perf bench`: the mean of so many operations.
+fn perf(benchmark: &[&str]) -> anyhow::Result<f64> {
     let output = Command::new("taskset")
-        .args(["-c", CPU, "perf", "bench", "syscall", "basic", "-l", "1000000"])
+        .args(["-c", CPU, "perf", "bench"])
+        .args(benchmark)
         .output()
         .context("perf is not installed: apt-get install linux-perf")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -73,6 +131,40 @@ fn perf() -> anyhow::Result<f64> {
         .find_map(|line| line.trim().strip_suffix(" usecs/op"))
         .with_context(|| format!("perf printed no usecs/op: {text}"))?;
     Ok(micros.trim().parse::<f64>()? / 1e6)
+}
+
+/// `fio` that overwrites a file of 64 KiB in steps of 4 KiB, each with fdatasync: the medians of both added.
+fn fio(directory: &Path) -> anyhow::Result<f64> {
+    let output = Command::new("taskset")
+        .args([
+            "-c",
+            CPU,
+            "fio",
+            "--name=reference",
+            "--size=64k",
+            "--rw=write",
+            "--bs=4k",
+            "--ioengine=sync",
+        ])
+        .args([
+            "--fdatasync=1",
+            "--overwrite=1",
+            "--loops=20",
+            "--percentile_list=50",
+            "--output-format=json",
+        ])
+        .arg(format!("--directory={}", directory.display()))
+        .output()
+        .context("fio is not installed: apt-get install fio")?;
+    ensure!(output.status.success(), "fio: {}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).context("fio")?;
+    let job = report.pointer("/jobs/0").context("fio reported no job")?;
+    let nanos = |path: &str| {
+        job.pointer(path)
+            .and_then(serde_json::Value::as_f64)
+            .with_context(|| format!("fio reported no {path}"))
+    };
+    Ok((nanos("/write/clat_ns/percentile/50.000000")? + nanos("/sync/lat_ns/percentile/50.000000")?) / 1e9)
 }
 
 /// `sockperf ping-pong --full-rtt`, both ends on one CPU: the median round trip of a second.

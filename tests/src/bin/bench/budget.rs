@@ -29,7 +29,7 @@ pub(crate) fn over(agent: &Path, minutes: u32) -> anyhow::Result<Table> {
 
     let mut table = Table::new(
         format!("Over {minutes} minutes at defaults, scraped every 15 s"),
-        ["figure", "measured", "promised", "ratio"],
+        &["figure", "measured", "promised", "ratio"],
     );
     let mut row = |name: &str, unit: Unit, measured: f64, promised: f64| {
         let ratio = format!("{:.2}", measured / promised);

@@ -81,7 +81,7 @@ pub(crate) fn compare(agent: &Path) -> anyhow::Result<Table> {
     }
     eprintln!("The agent beside prometheus-node-exporter:");
     let title = format!("Beside {}", version(&peer)?);
-    let mut table = Table::new(title, ["figure", "tierprobe-agent", "node_exporter", "ratio"]);
+    let mut table = Table::new(title, &["figure", "tierprobe-agent", "node_exporter", "ratio"]);
     let mut row = |name: &str, unit: Unit, ours: f64, theirs: f64| {
         table.row([name.to_owned(), unit.human(ours), unit.human(theirs), format!("{:.2}", ours / theirs)]);
     };

@@ -1,7 +1,8 @@
 //! What the agent costs beside prometheus-node-exporter, and how close its numbers come to the tools people trust.
 //!
 //! Everything in pairs on one machine, in turn, so that a machine whose speed drifts does not favour either side.
-//! `make bench` runs it and writes the tables into `agent/BUDGET.md`.
+//! `make bench` (`bench budget`) writes its tables into `agent/BUDGET.md`, `make accuracy` (`bench accuracy`) into
+//! `agent/ACCURACY.md`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -25,6 +26,7 @@ fn main() -> anyhow::Result<()> {
     let mut document = None;
     let mut minutes = 10;
     let mut arguments = std::env::args().skip(1);
+    let what = arguments.next().unwrap_or_default();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
@@ -36,7 +38,11 @@ fn main() -> anyhow::Result<()> {
     }
     let agent = agent.context("--agent FILE is needed: the static binary")?;
 
-    let tables = [exporter::compare(&agent)?, budget::over(&agent, minutes)?, accuracy::compare(&agent)?];
+    let tables = match what.as_str() {
+        "budget" => vec![exporter::compare(&agent)?, budget::over(&agent, minutes)?],
+        "accuracy" => vec![accuracy::compare(&agent)?],
+        _ => bail!("say what to measure first: budget or accuracy"),
+    };
     let text: String = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
     println!("{text}");
     if let Some(path) = document {

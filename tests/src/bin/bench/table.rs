@@ -6,18 +6,19 @@ use std::fmt::Write as _;
 #[derive(Debug)]
 pub(crate) struct Table {
     title: String,
-    columns: [&'static str; 4],
-    rows: Vec<[String; 4]>,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns and no rows.
-    pub(crate) fn new(title: impl Into<String>, columns: [&'static str; 4]) -> Self {
-        Self { title: title.into(), columns, rows: Vec::new() }
+    pub(crate) fn new(title: impl Into<String>, columns: &[&'static str]) -> Self {
+        Self { title: title.into(), columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row, and tells the terminal.
-    pub(crate) fn row(&mut self, cells: [String; 4]) {
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<String>>) {
+        let cells = cells.into();
         eprintln!("  {}", cells.join("  |  "));
         self.rows.push(cells);
     }
@@ -29,9 +30,11 @@ impl Table {
             let _infallible = writeln!(text, "| {} |", cells.join(" | "));
         };
         line(&mut text, &self.columns);
-        line(&mut text, &["---", "---:", "---:", "---:"]);
+        let rules: Vec<&str> =
+            (0..self.columns.len()).map(|column| if column == 0 { "---" } else { "---:" }).collect();
+        line(&mut text, &rules);
         for row in &self.rows {
-            line(&mut text, &row.each_ref().map(String::as_str));
+            line(&mut text, &row.iter().map(String::as_str).collect::<Vec<_>>());
         }
         text
     }
