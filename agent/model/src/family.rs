@@ -58,13 +58,14 @@ impl Family {
     }
 }
 
-/// Upper bounds of the histogram buckets of every duration family, in seconds: powers of four from 16 ns.
+/// Upper bounds of the histogram buckets of every duration family, in seconds: powers of four from 64 ns to a
+/// quarter of a second. What lies beyond is in the last round's maximum.
 ///
 /// The same on every host and in every release, so that histograms of a fleet can be added up. Changing them is
 /// a breaking change.
 #[expect(clippy::indexing_slicing, reason = "a constant: an index out of bounds would not compile")]
-pub const BUCKETS: [f64; 15] = {
-    let mut bounds = [16e-9; 15];
+pub const BUCKETS: [f64; 12] = {
+    let mut bounds = [64e-9; 12];
     let mut index = 1;
     while index < bounds.len() {
         // Times four is exact in binary: each bound is the double nearest to its decimal.
@@ -90,8 +91,8 @@ mod tests {
     #[test]
     fn buckets_are_powers_of_four() {
         let printed = BUCKETS.map(|bound| bound.to_string());
-        assert_eq!(printed.first().map(String::as_str), Some("0.000000016"));
-        assert_eq!(printed.get(5).map(String::as_str), Some("0.000016384"));
-        assert_eq!(printed.last().map(String::as_str), Some("4.294967296"));
+        assert_eq!(printed.first().map(String::as_str), Some("0.000000064"));
+        assert_eq!(printed.get(4).map(String::as_str), Some("0.000016384"));
+        assert_eq!(printed.last().map(String::as_str), Some("0.268435456"));
     }
 }

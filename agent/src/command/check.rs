@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use tierprobe_model::record::Outcome;
 
 use crate::cli::CheckArgs;
@@ -22,10 +22,11 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let specs: Vec<&'static Spec> = PROBES.iter().collect();
     let snapshot = Snapshot::new(Arc::clone(&place), &specs);
     let recorder = std::thread::scope(|scope| {
-        let checking = scope.spawn(|| {
+        let checking = super::measuring_thread().spawn_scoped(scope, || {
             let runner = runner(&specs, &settings, &machine.fs, &place.detection);
             measure(runner, snapshot, 1, Duration::ZERO, |_| {})
         });
+        let checking = checking.context("cannot start the measuring thread")?;
         checking.join().map_err(|_| anyhow!("the measuring thread has died"))
     })?;
 

@@ -30,10 +30,11 @@ pub(super) fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     let bar = progress_bar(args.rounds);
     // On a thread of its own: it is pinned, and the first thread's affinity says where it may go next.
     let recorder = std::thread::scope(|scope| {
-        let measuring = scope.spawn(|| {
+        let measuring = super::measuring_thread().spawn_scoped(scope, || {
             let runner = runner(&specs, &settings, &machine.fs, &place.detection);
             measure(runner, snapshot, args.rounds, args.pause, |round| bar.set_position(u64::from(round)))
         });
+        let measuring = measuring.context("cannot start the measuring thread")?;
         measuring.join().map_err(|_| anyhow!("the measuring thread has died"))
     })?;
     bar.finish_and_clear();

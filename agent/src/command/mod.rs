@@ -45,3 +45,8 @@ fn print(text: &[u8]) -> std::io::Result<()> {
     out.write_all(text)?;
     out.flush()
 }
+
+/// The thread that probes run on, which they pin. Where the system has no thread to give, that is an error like others.
+fn measuring_thread() -> std::thread::Builder {
+    std::thread::Builder::new().name("measure".to_owned())
+}

@@ -168,12 +168,6 @@ pub(super) const LAST_ROUND: Family = family(
     &["probe"],
     "When the last round ended; scrapes between two rounds see the same one.",
 );
-pub(super) const LAST_DURATION: Family = family(
-    "tierprobe_probe_last_round_duration_seconds",
-    Kind::Gauge,
-    &["probe"],
-    "How long the last round took.",
-);
 pub(super) const LAST_DISTURBED: Family = family(
     "tierprobe_probe_last_round_disturbed",
     Kind::Gauge,
@@ -231,7 +225,6 @@ pub const ALL: &[&Family] = &[
     &SKIPPED,
     &CPU,
     &LAST_ROUND,
-    &LAST_DURATION,
     &LAST_DISTURBED,
     &PROCESS_CPU,
     &PROCESS_RESIDENT,

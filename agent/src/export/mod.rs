@@ -96,7 +96,10 @@ fn probe(out: &mut Exposition, place: &Place, state: &ProbeState) {
         }
     }
     for (outcome, count) in Outcome::ALL.iter().zip(state.runs) {
-        out.count(&f::RUNS, &[name, outcome.as_str()], count);
+        // What does not exist here never will, and the others never were unsupported.
+        if *outcome != Outcome::Unsupported || count > 0 {
+            out.count(&f::RUNS, &[name, outcome.as_str()], count);
+        }
     }
     for (cause, count) in Cause::ALL.iter().zip(state.disturbed) {
         // Causes that never were would be half of all series.
@@ -112,7 +115,6 @@ fn probe(out: &mut Exposition, place: &Place, state: &ProbeState) {
     out.value(&f::CPU, &[name], state.cpu.as_secs_f64());
     if let Some(round) = &state.round {
         out.value(&f::LAST_ROUND, &[name], round.timestamp);
-        out.value(&f::LAST_DURATION, &[name], round.elapsed.as_secs_f64());
         out.value(&f::LAST_DISTURBED, &[name], f64::from(u8::from(!round.causes.is_empty())));
         for series in &state.durations {
             out.duration(series);

@@ -2,8 +2,8 @@
 //!
 //! How much of a CPU does not reach a program that wants all of it. For 3 ms the pinned thread does nothing but read the
 //! clock; two readings more than 2 µs apart (or 20 reads of a slow clock) are a gap, in which something else ran:
-//! interrupts, another task, the hypervisor. `gap`: how long the gaps of the round were; where nothing else runs, their
-//! median is the cost of the timer tick. `lost`: the gaps' share of the 3 ms. `unexplained`: the same less what the
+//! interrupts, another task, the hypervisor. Published are how many there were, their median, which is the cost of the
+//! timer tick where nothing else runs, and the longest. `lost`: the gaps' share of the 3 ms. `unexplained`: the same less what the
 //! kernel says the thread has waited for its CPU. That is time which no other counter shows: interrupts, the
 //! hypervisor and the firmware.
 //!
@@ -28,14 +28,26 @@ use tierprobe_model::{Family, Kind};
 
 use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::host::HostFs;
-use crate::measure::{Samples, seconds};
+use crate::measure::{Samples, Summary, seconds};
 use crate::sys::{clock, cpuid};
 use shares::Shares;
 
-const GAP: Family = Family {
-    name: "tierprobe_cpu_gap_seconds",
-    help: "How long something else ran in the middle of a program that wants all of the CPU.",
-    kind: Kind::Duration,
+const GAPS: Family = Family {
+    name: "tierprobe_cpu_gaps",
+    help: "How often something else ran in the middle of a program that wants all of the CPU, in the 3 ms of the round.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const GAP_MEDIAN: Family = Family {
+    name: "tierprobe_cpu_gap_median_seconds",
+    help: "How long such a gap was, median of the round: the cost of the timer tick where nothing else runs.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const GAP_LONGEST: Family = Family {
+    name: "tierprobe_cpu_gap_longest_seconds",
+    help: "The longest gap of the round.",
+    kind: Kind::Gauge,
     labels: &[],
 };
 const LOST: Family = Family {
@@ -66,7 +78,9 @@ pub(super) const SPEC: Spec = Spec {
     measures_waiting: true,
     pauses_under_pressure: true,
     families: &[
-        &GAP,
+        &GAPS,
+        &GAP_MEDIAN,
+        &GAP_LONGEST,
         &LOST,
         &UNEXPLAINED,
         &STEAL_REPORTED,
@@ -111,8 +125,13 @@ impl Probe for Cpu {
         if let Some(reported) = self.steal_reported {
             round.gauge(&STEAL_REPORTED, NO_LABELS, f64::from(u8::from(reported)));
         }
+        round.gauge(&GAPS, NO_LABELS, u32::try_from(spin.gaps_nanos.len()).map_or(f64::NAN, f64::from));
         let warm = spin.gaps_nanos.into_iter().map(seconds).collect();
-        round.add(&GAP, None, NO_LABELS, Samples { cold: None, warm });
+        // Without a gap there is no length of one.
+        if let Some(gaps) = Summary::of(Samples { cold: None, warm }) {
+            round.gauge(&GAP_MEDIAN, NO_LABELS, gaps.quantiles.p50);
+            round.gauge(&GAP_LONGEST, NO_LABELS, gaps.quantiles.max);
+        }
         self.shares.add(&self.fs, &mut round);
         Ok(round)
     }

@@ -26,7 +26,7 @@ use tierprobe_model::{Family, Kind};
 
 use super::partner::Partner;
 use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
-use crate::measure::{Samples, seconds};
+use crate::measure::{Samples, Summary, seconds};
 use crate::sys::{clock, thread};
 
 const DELAY: Family = Family {
@@ -55,8 +55,8 @@ const PING_PONG_COLD: Family = Family {
 };
 const PIPE: Family = Family {
     name: "tierprobe_scheduler_pipe_control_seconds",
-    help: "Time of writing a byte to a pipe and reading it in the same thread, the control without a switch.",
-    kind: Kind::Duration,
+    help: "Time of writing a byte to a pipe and reading it in the same thread, the control without a switch; median.",
+    kind: Kind::Gauge,
     labels: &[],
 };
 
@@ -98,7 +98,9 @@ impl Probe for Scheduler {
         self.wake_ups(&mut round);
 
         let failed = |what: &'static str| move |error: std::io::Error| ProbeError::failed(what, error);
-        round.add(&PIPE, None, NO_LABELS, ping_pong::control().map_err(failed("pipe"))?);
+        if let Some(control) = Summary::of(ping_pong::control().map_err(failed("pipe"))?) {
+            round.gauge(&PIPE, NO_LABELS, control.quantiles.p50);
+        }
         let partner = Partner::in_place(&mut self.partner)?;
         let mut places = vec![("same_cpu", placement.cpu, ping_pong::SAME_CPU)];
         places.extend(placement.other.map(|other| ("cross_cpu", other, ping_pong::CROSS_CPU)));
