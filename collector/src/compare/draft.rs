@@ -10,7 +10,7 @@ use crate::dataset::host::{LeftOut, MIN_ROUNDS, Rounds, Side};
 use crate::observation::Statistic;
 use crate::stats::contrast::Contrast;
 use crate::stats::equivalence::Threshold;
-use crate::stats::welch::COARSE;
+use crate::stats::estimate::COARSE;
 use crate::stats::{batch, finite, multiple, summary};
 use crate::verdict::{Decision, Reason, Tag, decide};
 use crate::warning::Warning;
