@@ -1,16 +1,19 @@
 //! Whether hosts fall into two camps.
 
-/// Whether the largest gap between neighbours, in order, is more than half of the range, with two values or more
-/// on either side of it.
+/// The gap between two camps: the largest between neighbours, in order, where it is more than half of the range and
+/// has two values or more on either side. `None` where there is no such gap.
 #[must_use]
-pub fn is_bimodal(values: &[f64]) -> bool {
+pub fn gap(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return false };
-    let half = (last - first) / 2.0;
+    let half = (sorted.last()? - sorted.first()?) / 2.0;
     // More than half of the range is in one gap at most.
-    let wide = sorted.windows(2).position(|pair| matches!(pair, [low, high] if high - low > half));
-    wide.is_some_and(|at| at + 1 >= 2 && sorted.len() - (at + 1) >= 2)
+    let (at, gap) = sorted
+        .windows(2)
+        .filter_map(|pair| if let [low, high] = pair { Some(high - low) } else { None })
+        .enumerate()
+        .find(|(_, gap)| *gap > half)?;
+    (at >= 1 && at + 3 <= sorted.len()).then_some(gap)
 }
 
 #[cfg(test)]
@@ -19,15 +22,15 @@ mod tests {
 
     #[test]
     fn two_camps_are_seen_whatever_the_order() {
-        assert!(is_bimodal(&[2.0, 1.0, 1.1, 2.1]));
-        assert!(!is_bimodal(&[1.0, 1.2, 1.5, 1.8, 2.0]));
+        assert!(gap(&[2.0, 1.0, 1.1, 2.1]).is_some_and(|gap| (gap - 0.9).abs() < 1e-12));
+        assert_eq!(gap(&[1.0, 1.2, 1.5, 1.8, 2.0]), None);
     }
 
     #[test]
     fn one_host_apart_is_an_outlier_and_no_camp() {
-        assert!(!is_bimodal(&[1.0, 1.1, 1.2, 5.0]));
-        assert!(!is_bimodal(&[1.0, 5.0]));
-        assert!(!is_bimodal(&[1.0; 6]));
-        assert!(!is_bimodal(&[]));
+        assert_eq!(gap(&[1.0, 1.1, 1.2, 5.0]), None);
+        assert_eq!(gap(&[1.0, 5.0]), None);
+        assert_eq!(gap(&[1.0; 6]), None);
+        assert_eq!(gap(&[]), None);
     }
 }

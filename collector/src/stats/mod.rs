@@ -63,6 +63,12 @@ impl LogInterval {
         (finite(self.low.exp()).filter(|low| *low > 0.0), finite(self.high.exp()))
     }
 
+    /// The same with candidate and baseline swapped.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        Self { low: -self.high, high: -self.low }
+    }
+
     /// Whether `value` is inside.
     #[must_use]
     pub fn contains(self, value: f64) -> bool {

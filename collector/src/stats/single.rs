@@ -21,7 +21,7 @@ pub fn against_several(one: f64, several: &[f64]) -> Option<(f64, LogInterval)> 
     let half = quantile(0.5 + CONFIDENCE / 2.0, n - 1.0) * deviation * (1.0 + 1.0 / n).sqrt();
     let is_usable =
         several.len() >= MIN_HOSTS && deviation > 0.0 && difference.is_finite() && half.is_finite();
-    is_usable.then(|| (difference, LogInterval { low: difference - half, high: difference + half }))
+    is_usable.then_some((difference, LogInterval { low: difference - half, high: difference + half }))
 }
 
 #[cfg(test)]
