@@ -120,7 +120,7 @@ impl From<ExpositionError> for FetchError {
 }
 
 /// Why a comparison cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CompareError {
     /// No source gave anything.
     #[error("no source gave any observation")]
@@ -150,6 +150,16 @@ pub enum CompareError {
         baseline: String,
         /// The groups that exist.
         known: String,
+    },
+    /// The groups have no complete window of this length in common.
+    #[error(
+        "there is no complete window of {length} s: all groups have {shared:.0} s of rounds in common, and windows begin at whole multiples of their length"
+    )]
+    NoWindow {
+        /// The length asked for, in seconds.
+        length: f64,
+        /// What they have in common, in seconds.
+        shared: f64,
     },
     /// All instances are in one group.
     #[error(

@@ -9,13 +9,15 @@
 //! - [`stats`]: intervals, tests and corrections; pure, closed forms.
 //! - [`compare`]: a baseline against each other group, row by row; [`verdict`] and [`warning`] are its words.
 //! - [`report`]: a comparison as table, Markdown or JSON.
-//! - [`duration`], [`output`]: spans of time as users write them, and where a report goes.
+//! - [`duration`], [`date`], [`output`]: spans of time as users write them, points in time as they read them, and
+//!   where a report goes.
 //! - [`lab`]: the same agent in every tier that this machine can run.
 //! - [`cli`]: the commands.
 
 pub mod cli;
 pub mod compare;
 pub mod dataset;
+pub mod date;
 pub mod duration;
 pub mod error;
 pub mod exposition;

@@ -57,6 +57,8 @@ pub enum Reason {
     NoData,
     /// A side has one host, which cannot stand for its tier.
     OneHost,
+    /// The sides are unlike in what must not be mixed, such as the seccomp state.
+    Unlike,
     /// Two or three hosts a side, and the difference is not so large that this would be enough.
     FewHosts,
     /// Nothing varies and the clock's tick is unknown.
@@ -78,6 +80,7 @@ impl Reason {
         match self {
             Self::NoData => "no_data",
             Self::OneHost => "one_host",
+            Self::Unlike => "unlike",
             Self::FewHosts => "few_hosts",
             Self::ZeroVariance => "zero_variance",
             Self::NonPositive => "non_positive",
@@ -103,6 +106,8 @@ pub enum Tag {
     DisturbanceSensitive,
     /// Means and ranks point in opposite directions.
     MethodsDisagree,
+    /// The sides also differ in something other than what they are grouped by, so the difference may be that.
+    Confounded,
 }
 
 impl Tag {
@@ -116,6 +121,7 @@ impl Tag {
             Self::SizeUncertain => "size_uncertain",
             Self::DisturbanceSensitive => "disturbance_sensitive",
             Self::MethodsDisagree => "methods_disagree",
+            Self::Confounded => "confounded",
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What a reader must know before believing a row: what is wrong, and what to do.
 
+use crate::compare::Exclusion;
+use crate::dataset::SeriesKey;
 use crate::dataset::group::listed;
+use crate::date::utc_minute;
 use crate::verdict::Verdict;
 
 /// How many of a group's instances something is true of.
@@ -12,6 +15,21 @@ pub struct Share {
     pub count: usize,
     /// All its instances.
     pub of: usize,
+}
+
+/// An instance that changed while it was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// Its name.
+    pub instance: String,
+    /// The series that changed most.
+    pub series: SeriesKey,
+    /// When, in seconds since the epoch.
+    pub timestamp: f64,
+    /// What it cost after that, compared with before.
+    pub ratio: f64,
+    /// How many more of its series changed.
+    pub others: usize,
 }
 
 /// A warning; its `Display` is one or two sentences.
@@ -51,6 +69,43 @@ pub enum Warning {
     UnlikeProcessors {
         /// Models of the baseline and of the candidate.
         models: [Vec<String>; 2],
+    },
+    /// The groups read the time from unlike clocks.
+    UnlikeClocks {
+        /// Clock sources of the baseline and of the candidate.
+        sources: [Vec<String>; 2],
+    },
+    /// The groups have nothing alike to compare, so there is no verdict.
+    Refused {
+        /// The labels in which they are unlike.
+        labels: Vec<String>,
+    },
+    /// Instances were left out because the other group has none that is like them.
+    Excluded {
+        /// What each label cost.
+        exclusions: Vec<Exclusion>,
+    },
+    /// Hosts were left out of rows because fewer than two a side are like them.
+    FewAlike {
+        /// Their names.
+        hosts: Vec<String>,
+    },
+    /// The groups were measured at unlike times.
+    UnlikeWindows {
+        /// The groups.
+        groups: [String; 2],
+        /// What their times have in common, in seconds.
+        shared_seconds: f64,
+    },
+    /// Rounds outside of the window were dropped.
+    OutsideWindow {
+        /// Each group and its rounds that were dropped.
+        groups: [(String, usize); 2],
+    },
+    /// Instances changed while they were measured.
+    Changed {
+        /// What changed, and when.
+        changes: Vec<Changed>,
     },
     /// Virtual machines run without the processor's help.
     Emulated {
@@ -100,10 +155,24 @@ pub enum Warning {
     },
     /// Of a row: means and ranks point in opposite directions.
     MethodsDisagree,
-    /// Of a row: hosts stand apart, so ranks decide.
+    /// Of a row: hosts stand apart.
     Outliers {
         /// Their names.
         hosts: Vec<String>,
+        /// Whether ranks decide; they do not within strata and where they would be unsafe.
+        ranked: bool,
+    },
+    /// Of a row: pairs stand apart.
+    OutlierPairs {
+        /// What they share.
+        pairs: Vec<String>,
+        /// Whether there are enough pairs for ranks to decide.
+        ranked: bool,
+    },
+    /// Of a row: the hosts of a group fall into two camps.
+    Bimodal {
+        /// The groups.
+        groups: Vec<String>,
     },
     /// Of a row: the value of a host rests on few readings of a gauge.
     FewReadings {
@@ -124,6 +193,13 @@ impl Warning {
             Self::UnlikeSeccomp { .. } => "unlike_seccomp",
             Self::UnlikeKernels { .. } => "unlike_kernels",
             Self::UnlikeProcessors { .. } => "unlike_processors",
+            Self::UnlikeClocks { .. } => "unlike_clocks",
+            Self::Refused { .. } => "refused",
+            Self::Excluded { .. } => "excluded",
+            Self::FewAlike { .. } => "few_alike",
+            Self::UnlikeWindows { .. } => "unlike_windows",
+            Self::OutsideWindow { .. } => "outside_window",
+            Self::Changed { .. } => "changed",
             Self::Emulated { .. } => "emulated",
             Self::UncertainTier { .. } => "uncertain_tier",
             Self::Stale { .. } => "stale",
@@ -134,6 +210,8 @@ impl Warning {
             Self::DisturbanceSensitive { .. } => "disturbance_sensitive",
             Self::MethodsDisagree => "methods_disagree",
             Self::Outliers { .. } => "outliers",
+            Self::OutlierPairs { .. } => "outlier_pairs",
+            Self::Bimodal { .. } => "bimodal",
             Self::FewReadings { .. } => "few_readings",
         }
     }
@@ -201,6 +279,58 @@ impl std::fmt::Display for Warning {
                 some_of(a),
                 some_of(b)
             ),
+            Self::UnlikeClocks { sources: [a, b] } => write!(
+                f,
+                "The clock sources differ ({} against {}), and reading the time is a part of what is measured. \
+                 Compare one source: --where clocksource=SOURCE.",
+                some_of(a),
+                some_of(b)
+            ),
+            Self::Refused { labels } => write!(
+                f,
+                "No verdict: no instance of one side is like any of the other in {}. Measure what is alike, or \
+                 take what differs for a part of the tier: --allow-mixed {}.",
+                labels.join(" and "),
+                labels.join(",")
+            ),
+            Self::Excluded { exclusions } => {
+                let costs: Vec<String> = exclusions.iter().map(cost).collect();
+                let labels: std::collections::BTreeSet<&str> =
+                    exclusions.iter().flat_map(|one| one.label.split(" with ")).collect();
+                let labels: Vec<&str> = labels.into_iter().filter(|label| *label != "boot_id").collect();
+                write!(f, "Left out as the other side has none like them: {}.", some_of(&costs))?;
+                if labels.is_empty() {
+                    return Ok(());
+                }
+                write!(f, " To keep them all the same: --allow-mixed {}.", labels.join(","))
+            }
+            Self::FewAlike { hosts } => write!(
+                f,
+                "Left out of rows as fewer than two hosts a side are like them: {}. Add hosts of their kind.",
+                some_of(hosts)
+            ),
+            Self::UnlikeWindows { groups: [a, b], shared_seconds } => write!(
+                f,
+                "{a} and {b} were measured at different times ({shared_seconds:.0} s in common), so all rounds \
+                 are in: what changed between may look like a difference. Measure both at once."
+            ),
+            Self::OutsideWindow { groups } => {
+                let dropped: Vec<String> = groups
+                    .iter()
+                    .filter(|(_, rounds)| *rounds > 0)
+                    .map(|(group, rounds)| format!("{} of {group}", counted(*rounds, "round")))
+                    .collect();
+                write!(f, "Dropped as they lie outside the window: {}.", dropped.join(" and "))
+            }
+            Self::Changed { changes } => {
+                let changes: Vec<String> = changes.iter().map(changed).collect();
+                write!(
+                    f,
+                    "Changed while they were measured: {}. Find out what happened then; a ratio over both states \
+                     describes neither.",
+                    some_of(&changes)
+                )
+            }
             Self::Emulated { share } => write!(
                 f,
                 "{} of {} {} instances run under emulation (tcg), without the processor's virtualization: their \
@@ -247,10 +377,22 @@ impl std::fmt::Display for Warning {
             Self::MethodsDisagree => f.write_str(
                 "Means and ranks point in opposite directions: look at the hosts one by one before believing either.",
             ),
-            Self::Outliers { hosts } => write!(
+            Self::Outliers { hosts, ranked } => write!(
                 f,
-                "Ranks decide, as hosts stand apart from their group: {}. Find out what is different there.",
+                "{} stand apart from their group: {}. Find out what is different there.",
+                if *ranked { "Ranks decide, as hosts" } else { "The interval is wide, as hosts" },
                 some_of(hosts)
+            ),
+            Self::OutlierPairs { pairs, ranked } => write!(
+                f,
+                "Pairs stand apart from the others: {}. {}",
+                some_of(pairs),
+                if *ranked { "Ranks decide." } else { "The interval is wide for it; six pairs would let ranks decide." }
+            ),
+            Self::Bimodal { groups } => write!(
+                f,
+                "The hosts of {} fall into two camps: find out what tells these apart, and compare within it.",
+                groups.join(" and of ")
             ),
             Self::FewReadings { readings } => write!(
                 f,
@@ -259,6 +401,31 @@ impl std::fmt::Display for Warning {
             ),
         }
     }
+}
+
+/// What one label cost a group.
+fn cost(one: &Exclusion) -> String {
+    let Exclusion { group, label, values, count, of } = one;
+    format!("{count} of {of} {group} ({label} {})", some_of(values))
+}
+
+/// What changed on one instance.
+fn changed(one: &Changed) -> String {
+    let labels: Vec<String> =
+        one.series.labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!(" {}", labels.join(" ")) };
+    let others = match one.others {
+        0 => String::new(),
+        1 => " and 1 more series".to_owned(),
+        others => format!(" and {others} more series"),
+    };
+    format!(
+        "{} at about {} ({}{labels} {:.2} times what it was{others})",
+        one.instance,
+        utc_minute(one.timestamp),
+        one.series.family,
+        one.ratio
+    )
 }
 
 /// `1 host`, `2 hosts`.

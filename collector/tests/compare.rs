@@ -121,7 +121,7 @@ fn fleet(folder: &Path) -> Vec<PathBuf> {
 fn a_fleet_has_a_verdict_on_its_tiers() {
     let folder = tempfile::tempdir().unwrap();
     let files = fleet(folder.path());
-    let table = text(&[], &files);
+    let table = text(&["--allow-mixed", "seccomp"], &files);
     assert!(
         table.starts_with("vm against container_in_vm: 5 and 5 instances, 15 min, 95 % intervals\n"),
         "{table}"
@@ -133,7 +133,8 @@ fn a_fleet_has_a_verdict_on_its_tiers() {
     );
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 
-    let json: Value = serde_json::from_str(&text(&["--format", "json"], &files)).unwrap();
+    let told = ["--allow-mixed", "seccomp", "--format", "json"];
+    let json: Value = serde_json::from_str(&text(&told, &files)).unwrap();
     assert_eq!((&json["schema"], &json["by"], &json["baseline"]), (&json!(1), &json!("tier"), &json!("vm")));
     assert_eq!(json["sources"].as_array().unwrap().len(), 10);
     assert_eq!(json["dropped"], json!([]));
@@ -151,6 +152,58 @@ fn a_fleet_has_a_verdict_on_its_tiers() {
     let memory = json["rows"].as_array().unwrap().iter().find(|row| row["unit"] == "bytes").unwrap();
     assert_eq!(memory["verdict"], json!("no_difference"), "{memory}");
     assert_eq!(memory["warnings"][0]["kind"], json!("few_readings"));
+}
+
+#[test]
+fn unlike_filters_have_no_verdict_until_the_user_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = fleet(folder.path());
+    let table = text(&[], &files);
+    assert!(
+        table.contains("! No verdict: no instance of one side is like any of the other in seccomp."),
+        "{table}"
+    );
+    assert!(table.contains("--allow-mixed seccomp"), "{table}");
+    assert!(table.contains("inconclusive\n") && !table.contains("slower\n"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let json =
+        |files: &[PathBuf]| -> Value { serde_json::from_str(&text(&["--format", "json"], files)).unwrap() };
+    let row = &json(&files)["rows"][0];
+    assert_eq!((&row["verdict"], &row["reason"]), (&json!("inconclusive"), &json!("unlike")));
+    assert!(row["ratio_low"].as_f64().is_some(), "{row}");
+
+    // With containers that have no filter, those that have one are left out, and it is said how many.
+    for name in ["p1", "p2", "p3", "p4"] {
+        let plain = Instance { name, boot_id: name, seccomp: "none", getppid: 170e-9, ..CONTAINER };
+        files.push(plain.write(folder.path()));
+    }
+    let json = json(&files);
+    assert_eq!(
+        json["groups"][1]["excluded"],
+        json!([{"group": "container_in_vm", "label": "seccomp", "values": ["filter"], "instances": 5, "of": 9}])
+    );
+    assert_eq!(
+        (&json["rows"][0]["candidate"]["hosts"], &json["rows"][0]["reason"]),
+        (&json!(4), &json!(null))
+    );
+}
+
+#[test]
+fn the_last_complete_window_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = fleet(folder.path());
+    let arguments = ["--allow-mixed", "all", "--window", "5m", "--format", "json"];
+    let json: Value = serde_json::from_str(&text(&arguments, &files)).unwrap();
+    // The records are of 900 s from 1 700 000 000 on: 1 700 000 100 is a multiple of 300, and so is 1 700 000 700.
+    let window = &json["groups"][1]["window"];
+    assert!(
+        window["from"].as_f64().unwrap() >= 1_700_000_400.0
+            && window["to"].as_f64().unwrap() < 1_700_000_700.0
+    );
+    assert_eq!(json["rows"][0]["baseline"]["rounds"], json!(100));
+    assert!(window["dropped_rounds"]["baseline"].as_u64().unwrap() == 200, "{window}");
+    let long = refused(&["--window", "1h"], &files);
+    assert!(long.contains("no complete window of 3600 s"), "{long}");
 }
 
 #[test]

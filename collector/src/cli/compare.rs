@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::progress;
-use crate::compare::{self, Options};
+use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Dataset, Filter};
 use crate::observation::Statistic;
 use crate::report::{self, Format};
@@ -34,6 +34,25 @@ pub struct Args {
     /// Only instances with this label value, such as seccomp=none; repeatable
     #[arg(long = "where", value_name = "KEY=VALUE")]
     filters: Vec<Filter>,
+
+    /// Compare hosts of both sides within pairs that share this label, such as rack or machine; four pairs or
+    /// more decide
+    #[arg(long, value_name = "LABEL", default_value = "boot_id")]
+    pair: String,
+
+    /// Give a verdict although the sides are unlike in this: seccomp, cpu_model, release, clocksource, emulated or
+    /// all; repeatable, or with commas
+    #[arg(long, value_name = "LABEL", value_delimiter = ',', value_parser = mixable)]
+    allow_mixed: Vec<String>,
+
+    /// Compare only instances that are alike in this label, too; repeatable, or with commas
+    #[arg(long, value_name = "LABEL", value_delimiter = ',')]
+    alike: Vec<String>,
+
+    /// Compare only the last complete window of this length, which begins at a whole multiple of it
+    /// [default: the time that both sides share]
+    #[arg(long, value_name = "DURATION", value_parser = window)]
+    window: Option<Duration>,
 
     /// How long to scrape agents
     #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
@@ -80,6 +99,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         filters: args.filters.clone(),
         statistic: args.statistic,
         threshold: args.threshold,
+        pair: args.pair.clone(),
+        allow_mixed: args.allow_mixed.clone(),
+        alike: args.alike.clone(),
+        window: args.window.map_or(Window::Common, Window::Last),
         ..Options::default()
     };
     let comparison = compare::compare(&dataset, &options)
@@ -107,6 +130,18 @@ fn interval(text: &str) -> Result<Duration, String> {
     Ok(interval)
 }
 
+fn mixable(text: &str) -> Result<String, String> {
+    if text == like::ALL || like::LABELS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("known are {} and {}", like::LABELS.join(", "), like::ALL))
+}
+
+fn window(text: &str) -> Result<Duration, String> {
+    let window = duration::parse(text)?;
+    if window.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(window) }
+}
+
 fn statistic(text: &str) -> Result<Statistic, String> {
     Statistic::OF_DURATIONS
         .into_iter()
@@ -128,6 +163,8 @@ mod tests {
         assert!(interval("100ms").is_err());
         assert!(interval("200ms").is_ok());
         assert!(statistic("p95").is_err());
+        assert!(mixable("arch").is_err() && mixable("release").is_ok() && mixable("all").is_ok());
+        assert!(window("0s").is_err() && window("10m").is_ok());
         for text in ["0", "-1", "101", "x", "NaN"] {
             assert!(threshold(text).is_err(), "{text}");
         }

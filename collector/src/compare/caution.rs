@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::like::Alike;
 use super::row::Row;
-use super::summary;
+use super::{Options, drift, summary};
 use crate::dataset::group::{Group, Grouped};
-use crate::dataset::host::{LeftOut, Rounds, Side};
+use crate::dataset::host::LeftOut;
 use crate::dataset::{Dataset, Member};
 use crate::stats::detectable::MIN_HOSTS;
 use crate::stats::real;
@@ -17,7 +18,8 @@ const SURE: f64 = 0.9;
 const UNLIKE_SHARES: f64 = 0.10;
 
 /// Of the data as a whole.
-pub(super) fn of_data(dataset: &Dataset, grouped: &Grouped<'_>, by: &str) -> Vec<Warning> {
+pub(super) fn of_data(dataset: &Dataset, grouped: &Grouped<'_>, options: &Options) -> Vec<Warning> {
+    let by = options.by.as_str();
     let members: Vec<&Member> = grouped.groups.iter().flat_map(|group| &group.members).copied().collect();
     let mut warnings = Vec::new();
     // The confidence is that of the tier, so it does not matter for other groupings.
@@ -34,6 +36,7 @@ pub(super) fn of_data(dataset: &Dataset, grouped: &Grouped<'_>, by: &str) -> Vec
     if !grouped.without.is_empty() {
         warnings.push(Warning::WithoutLabel { by: by.to_owned(), instances: grouped.without.clone() });
     }
+    warnings.extend(drift::of(&grouped.groups, options));
     let discarded = dataset.discarded();
     if discarded.not_finite + discarded.clock_resets > 0 {
         warnings.push(Warning::Discarded {
@@ -42,6 +45,25 @@ pub(super) fn of_data(dataset: &Dataset, grouped: &Grouped<'_>, by: &str) -> Vec
         });
     }
     warnings
+}
+
+/// Of what was left out, or refused, for being unlike.
+pub(super) fn of_likeness(alike: &Alike<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if !alike.refused.is_empty() {
+        warnings.push(Warning::Refused { labels: alike.refused.clone() });
+    }
+    if !alike.exclusions.is_empty() {
+        warnings.push(Warning::Excluded { exclusions: alike.exclusions.clone() });
+    }
+    warnings
+}
+
+/// Of rounds that the window does not hold.
+pub(super) fn outside_window(alike: &Alike<'_>, dropped: [usize; 2]) -> Option<Warning> {
+    let [a, b] = dropped;
+    let groups = [(alike.baseline.value.clone(), a), (alike.candidate.value.clone(), b)];
+    (a + b > 0).then_some(Warning::OutsideWindow { groups })
 }
 
 /// Of two groups and their rows.
@@ -57,9 +79,12 @@ pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row
         .extend(unlike(baseline, candidate, "release").map(|releases| Warning::UnlikeKernels { releases }));
     warnings
         .extend(unlike(baseline, candidate, "cpu_model").map(|models| Warning::UnlikeProcessors { models }));
+    warnings.extend(
+        unlike(baseline, candidate, "clocksource").map(|clocks| Warning::UnlikeClocks { sources: clocks }),
+    );
     warnings.extend(unlike_disturbance(baseline, candidate));
     warnings.extend(outlier_hosts(rows));
-    warnings.extend(left_out(&[baseline, candidate], rows));
+    warnings.extend(left_out(rows));
     warnings
 }
 
@@ -98,9 +123,8 @@ fn unlike(baseline: &Group<'_>, candidate: &Group<'_>, label: &str) -> Option<[V
 
 fn unlike_disturbance(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
     let share = |group: &Group<'_>| {
-        let readings = || group.members.iter().flat_map(|member| member.series.values()).flatten();
-        let disturbed = readings().filter(|reading| reading.disturbed).count();
-        real(disturbed) / real(readings().count()).max(1.0)
+        let disturbed = group.all_readings().filter(|reading| reading.disturbed).count();
+        real(disturbed) / real(group.all_readings().count()).max(1.0)
     };
     let (a, b) = (share(baseline), share(candidate));
     ((a - b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {
@@ -112,7 +136,7 @@ fn unlike_disturbance(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<War
 fn outlier_hosts(rows: &[Row]) -> Option<Warning> {
     let mut flagged: BTreeMap<&str, usize> = BTreeMap::new();
     for warning in rows.iter().flat_map(|row| &row.warnings) {
-        if let Warning::Outliers { hosts } = warning {
+        if let Warning::Outliers { hosts, .. } = warning {
             for host in hosts {
                 *flagged.entry(host).or_default() += 1;
             }
@@ -128,20 +152,21 @@ fn outlier_hosts(rows: &[Row]) -> Option<Warning> {
 }
 
 /// Instances that are missing in some rows, by reason.
-fn left_out(groups: &[&Group<'_>], rows: &[Row]) -> Vec<Warning> {
-    let mut few = BTreeSet::new();
-    let mut disturbed = BTreeSet::new();
-    for (group, row) in groups.iter().flat_map(|group| rows.iter().map(move |row| (group, row))) {
-        for (name, reason) in Side::of(group, &row.key, Rounds::Clean).left_out {
-            match reason {
-                LeftOut::FewRounds => few.insert(name),
-                LeftOut::MostlyDisturbed => disturbed.insert(name),
-                // The row says so itself.
-                LeftOut::NonPositive => false,
-            };
-        }
+fn left_out(rows: &[Row]) -> Vec<Warning> {
+    let (mut few, mut disturbed, mut thin) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (name, reason) in rows.iter().flat_map(|row| &row.left_out) {
+        match reason {
+            LeftOut::FewRounds => few.insert(name.clone()),
+            LeftOut::MostlyDisturbed => disturbed.insert(name.clone()),
+            LeftOut::FewAlike => thin.insert(name.clone()),
+            // The row says so itself.
+            LeftOut::NonPositive => false,
+        };
     }
     let mut warnings = Vec::new();
+    if !thin.is_empty() {
+        warnings.push(Warning::FewAlike { hosts: thin.into_iter().collect() });
+    }
     if !few.is_empty() {
         warnings.push(Warning::FewRounds { instances: few.into_iter().collect() });
     }

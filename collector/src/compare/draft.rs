@@ -2,24 +2,29 @@
 
 use tierprobe_model::Unit;
 
+use super::Options;
+use super::evidence::Evidence;
 use super::here::{self, Here, NoHere};
-use super::row::{Row, SideSummary};
+use super::like::Alike;
+use super::row::{Row, Secondary, SideSummary};
 use crate::dataset::SeriesKey;
-use crate::dataset::group::Group;
-use crate::dataset::host::{LeftOut, MIN_ROUNDS, Rounds, Side};
+use crate::dataset::host::{MIN_ROUNDS, Rounds, Side};
 use crate::observation::Statistic;
-use crate::stats::contrast::Contrast;
+use crate::stats::bimodal::gap;
+use crate::stats::contrast::{Basis, Contrast};
 use crate::stats::equivalence::Threshold;
-use crate::stats::welch::COARSE;
-use crate::stats::{batch, finite, multiple, summary};
+use crate::stats::estimate::COARSE;
+use crate::stats::{batch, finite, multiple};
 use crate::verdict::{Decision, Reason, Tag, decide};
 use crate::warning::Warning;
 
 /// A row's evidence.
 pub(super) struct Draft {
     key: SeriesKey,
-    group: String,
+    /// The baseline and the candidate.
+    groups: [String; 2],
     independent: bool,
+    is_confounded: bool,
     clean: Evidence,
     /// The same over all rounds: what the row would say if disturbance did not matter.
     all: Evidence,
@@ -27,83 +32,24 @@ pub(super) struct Draft {
     here: Option<Result<Contrast, NoHere>>,
 }
 
-/// Two sides and what they say together.
-struct Evidence {
-    baseline: Side,
-    candidate: Side,
-    /// Why there is no contrast, or the contrast.
-    contrast: Result<Contrast, Reason>,
-}
-
-impl Evidence {
-    fn of(
-        baseline: &Group<'_>,
-        candidate: &Group<'_>,
-        key: &SeriesKey,
-        rounds: Rounds,
-        threshold: Threshold,
-    ) -> Self {
-        let (baseline, candidate) = (Side::of(baseline, key, rounds), Side::of(candidate, key, rounds));
-        let contrast = contrast(&baseline, &candidate, threshold);
-        Self { baseline, candidate, contrast }
-    }
-
-    fn p_difference(&self) -> Option<f64> {
-        self.contrast.as_ref().ok()?.p_difference
-    }
-
-    /// Values on the smaller side.
-    fn smaller(&self) -> usize {
-        self.baseline.hosts.len().min(self.candidate.hosts.len())
-    }
-
-    /// Candidate minus baseline on the log scale, by the method that decides; plain where none can.
-    fn difference(&self) -> Option<f64> {
-        match &self.contrast {
-            Ok(contrast) => Some(contrast.difference),
-            Err(_) => Some(
-                summary::mean(&self.candidate.log_values())? - summary::mean(&self.baseline.log_values())?,
-            ),
-        }
-    }
-
-    fn decide(&self, q_difference: Option<f64>, threshold: Threshold) -> Decision {
-        match &self.contrast {
-            Ok(contrast) => decide(contrast, self.smaller(), q_difference, threshold),
-            Err(reason) => Decision::inconclusive(*reason),
-        }
-    }
-}
-
-fn contrast(baseline: &Side, candidate: &Side, threshold: Threshold) -> Result<Contrast, Reason> {
-    let non_positive = |side: &Side| side.left_out.iter().any(|(_, reason)| *reason == LeftOut::NonPositive);
-    if non_positive(baseline) || non_positive(candidate) {
-        return Err(Reason::NonPositive);
-    }
-    match baseline.hosts.len().min(candidate.hosts.len()) {
-        0 => return Err(Reason::NoData),
-        1 => return Err(Reason::OneHost),
-        _ => {}
-    }
-    let ticks = (candidate.relative_resolution(), baseline.relative_resolution());
-    Contrast::of(&candidate.log_values(), &baseline.log_values(), ticks, threshold).ok_or(Reason::NoData)
-}
-
 impl Draft {
-    pub(super) fn of(
-        baseline: &Group<'_>,
-        candidate: &Group<'_>,
-        key: SeriesKey,
-        threshold: Threshold,
-    ) -> Self {
-        let clean = Evidence::of(baseline, candidate, &key, Rounds::Clean, threshold);
-        let all = Evidence::of(baseline, candidate, &key, Rounds::All, threshold);
+    pub(super) fn of(alike: &Alike<'_>, key: SeriesKey, options: &Options) -> Self {
+        let (baseline, candidate) = (&alike.baseline, &alike.candidate);
+        let clean = Evidence::of(alike, &key, Rounds::Clean, options);
+        let all = Evidence::of(alike, &key, Rounds::All, options);
         let here = matches!(clean.contrast, Err(Reason::OneHost)).then(|| {
-            here::contrast((baseline, &clean.baseline), (candidate, &clean.candidate), &key, threshold)
+            here::contrast(
+                (baseline, &clean.baseline),
+                (candidate, &clean.candidate),
+                &key,
+                options.threshold,
+            )
         });
         let mut members = baseline.members.iter().chain(&candidate.members);
         let independent = members.any(|member| member.independent.contains(&key.family));
-        Self { group: candidate.value.clone(), independent, clean, all, here, key }
+        let is_confounded = alike.is_mixed || !alike.refused.is_empty();
+        let groups = [baseline.value.clone(), candidate.value.clone()];
+        Self { groups, independent, is_confounded, clean, all, here, key }
     }
 
     fn here_p(&self) -> Option<f64> {
@@ -151,9 +97,15 @@ fn row(draft: Draft, q: Corrected, threshold: Threshold) -> Row {
     // A point is no interval: without variance the width is unknown, not zero.
     let interval = contrast.filter(|contrast| contrast.p_difference.is_some());
     let (ratio_low, ratio_high) = interval.map_or((None, None), |contrast| contrast.interval.ratios());
+    if draft.is_confounded && contrast.is_some() {
+        decision.tags.push(Tag::Confounded);
+    }
+    let mut left_out = draft.clean.baseline.left_out.clone();
+    left_out.extend(draft.clean.candidate.left_out.iter().cloned());
     let here = draft.here.map(|result| result.map(|contrast| statement(&contrast, q.here, threshold)));
+    let [_, group] = draft.groups;
     Row {
-        group: draft.group,
+        group,
         unit: Unit::of_family(&draft.key.family),
         ratio: ratio(draft.clean.difference()),
         ratio_low,
@@ -162,6 +114,9 @@ fn row(draft: Draft, q: Corrected, threshold: Threshold) -> Row {
         baseline,
         candidate,
         basis: contrast.map(|contrast| contrast.basis),
+        pairs: draft.clean.pairs.len(),
+        strata: draft.clean.strata.max(1),
+        secondary: draft.clean.secondary.as_ref().and_then(Secondary::of),
         p_value: contrast.and_then(|contrast| contrast.p_difference),
         q_value: q.clean,
         verdict: decision.verdict,
@@ -169,10 +124,12 @@ fn row(draft: Draft, q: Corrected, threshold: Threshold) -> Row {
         tags: decision.tags,
         here: here.and_then(Result::ok),
         no_here: here.and_then(Result::err),
+        against_several: draft.clean.against_several(),
         detectable_ratio: interval.and_then(|contrast| contrast.detectable),
         largest_not_excluded: interval
             .and_then(|contrast| finite(contrast.narrower.low.abs().max(contrast.narrower.high.abs()).exp())),
         ratio_all: ratio(draft.all.difference()),
+        left_out,
         warnings,
         key: draft.key,
     }
@@ -212,7 +169,19 @@ fn warnings(
         let mut hosts = names(&clean.baseline, &contrast.outliers_baseline);
         hosts.extend(names(&clean.candidate, &contrast.outliers_candidate));
         if !hosts.is_empty() {
-            warnings.push(Warning::Outliers { hosts });
+            warnings.push(Warning::Outliers { hosts, ranked: contrast.basis == Basis::Robust });
+        }
+        let pairs: Vec<String> = contrast
+            .outlier_pairs
+            .iter()
+            .filter_map(|place| clean.pairs.get(*place))
+            .map(|pair| pair.name.clone())
+            .collect();
+        if !pairs.is_empty() {
+            warnings.push(Warning::OutlierPairs { pairs, ranked: contrast.basis == Basis::PairedRobust });
+        }
+        if matches!(contrast.basis, Basis::Welch | Basis::Robust) {
+            warnings.extend(bimodal(draft, threshold));
         }
     }
     let hosts = || clean.baseline.hosts.iter().chain(&clean.candidate.hosts);
@@ -225,6 +194,20 @@ fn warnings(
         warnings.push(Warning::FewReadings { readings });
     }
     warnings
+}
+
+/// The groups whose hosts fall into two camps that are further apart than the threshold.
+fn bimodal(draft: &Draft, threshold: Threshold) -> Option<Warning> {
+    let sides = [&draft.clean.baseline, &draft.clean.candidate];
+    let is_wide = |side: &Side| gap(&side.log_values()).is_some_and(|gap| gap > threshold.log());
+    let groups: Vec<String> = draft
+        .groups
+        .iter()
+        .zip(sides)
+        .filter(|(_, side)| is_wide(side))
+        .map(|(group, _)| group.clone())
+        .collect();
+    (!groups.is_empty()).then_some(Warning::Bimodal { groups })
 }
 
 /// The statement on two hosts. Their batches stand for hosts in the rules of the verdict.

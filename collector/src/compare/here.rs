@@ -103,7 +103,7 @@ fn with_series<'a>(group: &Group<'a>, key: &SeriesKey) -> impl Iterator<Item = &
 /// of all of them.
 fn in_time_order(group: &Group<'_>, key: &SeriesKey) -> Vec<f64> {
     let mut readings: Vec<Reading> = with_series(group, key)
-        .filter_map(|member| member.series.get(key))
+        .filter_map(|member| group.readings(member, key))
         .flat_map(|readings| counting(readings, Rounds::Clean).copied())
         .filter(|reading| reading.value > 0.0)
         .collect();

@@ -2,21 +2,32 @@
 //!
 //! - [`row`]: what a row holds, and how its numbers come about.
 //! - [`here`]: what can be said of two hosts alone.
+//! - [`like`]: which instances may be compared at all.
+//! - [`window`]: which rounds count by when they ended.
+//! - `pairs`, `evidence`, `draft`: from two groups to a row.
+//! - `drift`: which instances changed while they were measured.
 //! - `caution`: what a reader must know of the groups before believing a row.
 
 mod caution;
 mod draft;
+mod drift;
+mod evidence;
 pub mod here;
+pub mod like;
+mod pairs;
 pub mod row;
 #[cfg(test)]
 mod tests;
+pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tierprobe_model::Unit;
 
 pub use here::{Here, NoHere};
-pub use row::{Row, SideSummary};
+pub use like::Exclusion;
+pub use row::{AgainstSeveral, Row, Secondary, SideSummary};
+pub use window::Window;
 
 use crate::dataset::group::{self, Filter, Group, listed};
 use crate::dataset::host::host_key;
@@ -43,6 +54,14 @@ pub struct Options {
     pub statistic: Statistic,
     /// Below which a difference does not matter.
     pub threshold: Threshold,
+    /// The label that hosts of both sides share in pairs.
+    pub pair: String,
+    /// Labels of [`like::LABELS`] that may be unlike all the same; [`like::ALL`] stands for each.
+    pub allow_mixed: Vec<String>,
+    /// Labels beside those of [`like::LABELS`] that must be alike.
+    pub alike: Vec<String>,
+    /// Which rounds count.
+    pub window: Window,
 }
 
 impl Default for Options {
@@ -54,6 +73,10 @@ impl Default for Options {
             filters: Vec::new(),
             statistic: Statistic::P50,
             threshold: Threshold::default(),
+            pair: "boot_id".to_owned(),
+            allow_mixed: Vec::new(),
+            alike: Vec::new(),
+            window: Window::default(),
         }
     }
 }
@@ -76,6 +99,10 @@ pub struct Block {
     pub candidate: GroupSummary,
     /// From the first to the last round of both groups, in seconds.
     pub window_seconds: f64,
+    /// The same as points in time, and what lies outside.
+    pub rounds: window::Rounds,
+    /// Instances that were left out for being unlike.
+    pub exclusions: Vec<Exclusion>,
     /// What is to be known of the two groups.
     pub warnings: Vec<Warning>,
     /// The rows: durations first, then bytes, then the rest; by name within.
@@ -114,13 +141,14 @@ impl Comparison {
 ///
 /// # Errors
 ///
-/// When there are not two groups to compare, or the baseline is none of them.
+/// When there are not two groups to compare, the baseline is none of them, or there is no complete window.
 pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, CompareError> {
     let mut grouped = group::group(dataset, &options.by, &options.filters)?;
     let place = |group: &Group<'_>| {
         options.order.iter().position(|value| *value == group.value).unwrap_or(options.order.len())
     };
     grouped.groups.sort_by_key(place);
+    window::last(&mut grouped.groups, options)?;
     let baseline = baseline(&grouped.groups, options)?;
     let candidates: Vec<&Group<'_>> =
         grouped.groups.iter().filter(|group| group.value != baseline.value).collect();
@@ -129,23 +157,20 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
     }
 
     let mut drafts = Vec::new();
+    let mut matches = Vec::new();
     for candidate in &candidates {
-        for key in keys(baseline, candidate, options.statistic) {
-            drafts.push(draft::Draft::of(baseline, candidate, key, options.threshold));
-        }
+        let matched = Match::of(baseline, candidate, options);
+        let keys = keys(baseline, candidate, options.statistic);
+        drafts.extend(keys.into_iter().map(|key| draft::Draft::of(&matched.alike, key, options)));
+        matches.push(matched);
     }
     let mut rows = draft::decide_all(drafts, options.threshold);
 
     let mut blocks = Vec::new();
-    for candidate in candidates {
+    for (candidate, matched) in candidates.into_iter().zip(matches) {
         let (own, others) = rows.into_iter().partition(|row: &Row| row.group == candidate.value);
         rows = others;
-        blocks.push(Block {
-            candidate: summary(candidate),
-            window_seconds: window(baseline, candidate),
-            warnings: caution::of_groups(baseline, candidate, &own),
-            rows: own,
-        });
+        blocks.push(matched.block(candidate, own));
     }
     let families: BTreeSet<&str> =
         blocks.iter().flat_map(|block| &block.rows).map(|row| row.key.family.as_str()).collect();
@@ -154,7 +179,7 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
         by: options.by.clone(),
         baseline: summary(baseline),
         threshold: options.threshold,
-        warnings: caution::of_data(dataset, &grouped, &options.by),
+        warnings: caution::of_data(dataset, &grouped, options),
         help: help.map(|(family, help)| (family.clone(), help.clone())).collect(),
         blocks,
         sources: dataset.sources().to_vec(),
@@ -195,12 +220,38 @@ fn summary(group: &Group<'_>) -> GroupSummary {
     GroupSummary { group: group.value.clone(), instances: group.members.len(), hosts: hosts.len() }
 }
 
-fn window(baseline: &Group<'_>, candidate: &Group<'_>) -> f64 {
-    let members = baseline.members.iter().chain(&candidate.members);
-    let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
-    for reading in members.flat_map(|member| member.series.values()).flatten() {
-        first = first.min(reading.timestamp);
-        last = last.max(reading.timestamp);
+/// Two groups, cut to what may be compared of them.
+struct Match<'a> {
+    alike: like::Alike<'a>,
+    rounds: window::Rounds,
+    unlike_windows: Option<Warning>,
+}
+
+impl<'a> Match<'a> {
+    fn of(baseline: &Group<'a>, candidate: &Group<'a>, options: &Options) -> Self {
+        let alike = like::of(baseline, candidate, options);
+        let whole = [alike.baseline.clone(), alike.candidate.clone()].map(Group::whole);
+        let like::Alike { baseline, candidate, exclusions, refused, is_mixed } = alike;
+        let (baseline, candidate, unlike_windows) = window::common(baseline, candidate, options.window);
+        let [whole_baseline, whole_candidate] = &whole;
+        let rounds = window::summary([&baseline, &candidate], [whole_baseline, whole_candidate]);
+        let alike = like::Alike { baseline, candidate, exclusions, refused, is_mixed };
+        Self { alike, rounds, unlike_windows }
     }
-    (last - first).max(0.0)
+
+    fn block(self, candidate: &Group<'_>, rows: Vec<Row>) -> Block {
+        let Self { alike, rounds, unlike_windows } = self;
+        let mut warnings = caution::of_likeness(&alike);
+        warnings.extend(caution::of_groups(&alike.baseline, &alike.candidate, &rows));
+        warnings.extend(unlike_windows);
+        warnings.extend(caution::outside_window(&alike, rounds.dropped));
+        Block {
+            candidate: summary(candidate),
+            window_seconds: rounds.to - rounds.from,
+            rounds,
+            exclusions: alike.exclusions,
+            warnings,
+            rows,
+        }
+    }
 }

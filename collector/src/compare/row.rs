@@ -3,8 +3,8 @@
 use tierprobe_model::Unit;
 
 use super::here::{Here, NoHere};
-use crate::dataset::{SeriesKey, Side};
-use crate::stats::contrast::Basis;
+use crate::dataset::{LeftOut, SeriesKey, Side};
+use crate::stats::contrast::{Basis, Contrast};
 use crate::verdict::{Reason, Tag, Verdict};
 use crate::warning::Warning;
 
@@ -36,6 +36,43 @@ impl SideSummary {
     }
 }
 
+/// What the method that is not the headline says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Secondary {
+    /// That method.
+    pub basis: Basis,
+    /// Its ratio.
+    pub ratio: f64,
+    /// Lower end of its 95 % interval; `None` without bound.
+    pub ratio_low: Option<f64>,
+    /// Upper end of its 95 % interval; `None` without bound.
+    pub ratio_high: Option<f64>,
+}
+
+impl Secondary {
+    /// `None` where nothing varies, as the width of the interval is unknown then.
+    pub(super) fn of(contrast: &Contrast) -> Option<Self> {
+        contrast.p_difference?;
+        let (ratio_low, ratio_high) = contrast.interval.ratios();
+        Some(Self { basis: contrast.basis, ratio: contrast.difference.exp(), ratio_low, ratio_high })
+    }
+}
+
+/// One host against four or more: where the ratio is if both tiers spread alike, which one host cannot show.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AgainstSeveral {
+    /// Hosts on the side of several.
+    pub hosts: usize,
+    /// The ratio.
+    pub ratio: f64,
+    /// Lower end of its 95 % interval.
+    pub ratio_low: f64,
+    /// Upper end of its 95 % interval.
+    pub ratio_high: f64,
+    /// If hosts of one tier differ by this share or more, host luck alone explains the ratio.
+    pub tipping_spread: f64,
+}
+
 /// One row. Ratios are candidate to baseline; above 1 the candidate costs more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -59,6 +96,12 @@ pub struct Row {
     pub difference: Option<f64>,
     /// The method that the ratio comes from; `None` below two hosts a side.
     pub basis: Option<Basis>,
+    /// Pairs with a value; they are the headline from four on.
+    pub pairs: usize,
+    /// Strata that were compared within and combined; 1 where all hosts are alike.
+    pub strata: usize,
+    /// The other of both methods where there are pairs as well as hosts.
+    pub secondary: Option<Secondary>,
     /// p value of "there is no difference".
     pub p_value: Option<f64>,
     /// The same after the correction for all rows of the report.
@@ -73,12 +116,16 @@ pub struct Row {
     pub here: Option<Here>,
     /// Why nothing can be said of these instances, where a side is one host.
     pub no_here: Option<NoHere>,
+    /// One host against four or more; no verdict.
+    pub against_several: Option<AgainstSeveral>,
     /// The smallest ratio that this much evidence would find; `None` below four hosts a side.
     pub detectable_ratio: Option<f64>,
     /// The largest ratio, in either direction, that the evidence does not exclude; `None` without bound.
     pub largest_not_excluded: Option<f64>,
     /// The ratio over all rounds, the disturbed ones with them.
     pub ratio_all: Option<f64>,
+    /// Instances of either side that have the series, and yet no value in the row.
+    pub left_out: Vec<(String, LeftOut)>,
     /// What is to be known of this row.
     pub warnings: Vec<Warning>,
 }

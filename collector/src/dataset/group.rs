@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use tierprobe_model::Tier;
 
-use super::{Dataset, Member};
+use super::{Dataset, Member, Reading, SeriesKey};
 use crate::error::CompareError;
+use crate::observation::Statistic;
 
 /// `KEY=VALUE`: keeps the instances whose label `KEY` is `VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,20 @@ impl std::fmt::Display for Filter {
     }
 }
 
+/// A span of time, in seconds since the epoch; its end is not in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    /// Its beginning.
+    pub from: f64,
+    /// Its end.
+    pub until: f64,
+}
+
+impl Span {
+    /// All time.
+    pub const WHOLE: Self = Self { from: f64::NEG_INFINITY, until: f64::INFINITY };
+}
+
 /// The instances of one group.
 #[derive(Debug, Clone)]
 pub struct Group<'a> {
@@ -43,9 +58,47 @@ pub struct Group<'a> {
     pub value: String,
     /// They.
     pub members: Vec<&'a Member>,
+    /// Which of their rounds count.
+    pub span: Span,
+    /// The stratum of each member, in their order; empty where there is one stratum only.
+    pub strata: Vec<usize>,
 }
 
-impl Group<'_> {
+impl<'a> Group<'a> {
+    /// The same over all time.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { span: Span::WHOLE, ..self }
+    }
+
+    /// The readings of a member in a series within the span, in time order; `None` for a series it does not have.
+    ///
+    /// A gauge that was not read within the span keeps all its readings: what is read once, such as how long the
+    /// start took, holds at any time.
+    #[must_use]
+    pub fn readings(&self, member: &'a Member, key: &SeriesKey) -> Option<&'a [Reading]> {
+        let readings = member.series.get(key)?;
+        let begin = readings.partition_point(|reading| reading.timestamp < self.span.from);
+        let end = readings.partition_point(|reading| reading.timestamp < self.span.until);
+        let within = readings.get(begin..end).unwrap_or_default();
+        Some(if within.is_empty() && key.statistic == Statistic::Value { readings } else { within })
+    }
+
+    /// All readings of all members within the span.
+    pub fn all_readings(&self) -> impl Iterator<Item = &'a Reading> {
+        self.members
+            .iter()
+            .flat_map(|member| member.series.keys().map(move |key| (*member, key)))
+            .filter_map(|(member, key)| self.readings(member, key))
+            .flatten()
+    }
+
+    /// The stratum of the member at this place.
+    #[must_use]
+    pub fn stratum(&self, at: usize) -> usize {
+        self.strata.get(at).copied().unwrap_or(0)
+    }
+
     /// The values that a label has in the group.
     #[must_use]
     pub fn values(&self, label: &str) -> BTreeSet<&str> {
@@ -101,7 +154,12 @@ pub fn group<'a>(dataset: &'a Dataset, by: &str, filters: &[Filter]) -> Result<G
         };
         match groups.iter_mut().find(|group| group.value == value) {
             Some(group) => group.members.push(member),
-            None => groups.push(Group { value: value.to_owned(), members: vec![member] }),
+            None => groups.push(Group {
+                value: value.to_owned(),
+                members: vec![member],
+                span: Span::WHOLE,
+                strata: Vec::new(),
+            }),
         }
     }
     if groups.is_empty() {
@@ -114,7 +172,7 @@ pub fn group<'a>(dataset: &'a Dataset, by: &str, filters: &[Filter]) -> Result<G
 }
 
 /// A label of an instance; `instance` is its name, as everywhere in Prometheus.
-fn label<'a>(member: &'a Member, key: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(member: &'a Member, key: &str) -> Option<&'a str> {
     let named = || (key == "instance").then_some(&member.instance.name);
     member.instance.labels.get(key).or_else(named).map(String::as_str)
 }

@@ -44,6 +44,8 @@ pub struct Host {
     pub instances: usize,
     /// Rounds that count, over its instances.
     pub rounds: usize,
+    /// The stratum that it is in.
+    pub stratum: usize,
 }
 
 /// An instance that has the series, and yet no value in the row.
@@ -55,12 +57,14 @@ pub enum LeftOut {
     MostlyDisturbed,
     /// The median is zero or negative, so there is no ratio.
     NonPositive,
+    /// Its stratum has fewer than two hosts on a side.
+    FewAlike,
 }
 
 /// One side of a row: a group's hosts with a value in one series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Side {
-    /// They, by their name.
+    /// They, by stratum and name.
     pub hosts: Vec<Host>,
     /// Instances that have no value, by name.
     pub left_out: Vec<(String, LeftOut)>,
@@ -75,24 +79,54 @@ impl Side {
     #[must_use]
     pub fn of(group: &Group<'_>, key: &SeriesKey, rounds: Rounds) -> Self {
         let mut side = Self::default();
-        let mut hosts: BTreeMap<String, Vec<(&Member, f64, usize)>> = BTreeMap::new();
-        for member in &group.members {
-            let Some(readings) = member.series.get(key) else { continue };
+        let mut hosts: BTreeMap<(usize, String), Vec<Valued<'_>>> = BTreeMap::new();
+        for (at, member) in group.members.iter().enumerate() {
+            let Some(readings) = group.readings(member, key) else { continue };
             let disturbed = readings.iter().filter(|reading| reading.disturbed).count();
             side.disturbed.0 += disturbed;
             side.disturbed.1 += readings.len();
             side.resolution = side.resolution.max(resolution(member, key));
             match value(readings, key.statistic, rounds) {
                 Ok((value, rounds)) => {
-                    hosts.entry(host_key(member)).or_default().push((*member, value, rounds));
+                    hosts
+                        .entry((group.stratum(at), host_key(member)))
+                        .or_default()
+                        .push((*member, value, rounds));
                 }
                 Err(reason) => side.left_out.push((member.instance.name.clone(), reason)),
             }
         }
-        side.hosts = hosts.into_values().filter_map(|instances| host(&instances)).collect();
-        side.hosts.sort_by(|a, b| a.name.cmp(&b.name));
+        side.hosts =
+            hosts.into_iter().filter_map(|((stratum, _), instances)| host(stratum, &instances)).collect();
+        side.hosts.sort_by(|a, b| (a.stratum, &a.name).cmp(&(b.stratum, &b.name)));
         side.left_out.sort();
         side
+    }
+
+    /// How many hosts each stratum has.
+    #[must_use]
+    pub fn strata(&self) -> BTreeMap<usize, usize> {
+        let mut strata = BTreeMap::new();
+        for host in &self.hosts {
+            *strata.entry(host.stratum).or_default() += 1;
+        }
+        strata
+    }
+
+    /// Leaves out the hosts of all other strata.
+    pub fn keep_strata(&mut self, kept: &[usize]) {
+        let (hosts, others) =
+            std::mem::take(&mut self.hosts).into_iter().partition(|host| kept.contains(&host.stratum));
+        self.hosts = hosts;
+        let others: Vec<Host> = others;
+        self.left_out.extend(others.into_iter().map(|host| (host.name, LeftOut::FewAlike)));
+        self.left_out.sort();
+    }
+
+    /// The hosts' values in one stratum, as logarithms.
+    #[must_use]
+    pub fn log_values_of(&self, stratum: usize) -> Vec<f64> {
+        self.hosts.iter().filter(|host| host.stratum == stratum).map(|host| host.log_value).collect()
     }
 
     /// The hosts' values, as logarithms.
@@ -126,8 +160,15 @@ impl Side {
     }
 }
 
+/// An instance, its value, and the rounds that this rests on.
+type Valued<'a> = (&'a Member, f64, usize);
+
 /// The median of one instance's readings, above zero, and how many of them count.
-fn value(readings: &[Reading], statistic: Statistic, rounds: Rounds) -> Result<(f64, usize), LeftOut> {
+pub(crate) fn value(
+    readings: &[Reading],
+    statistic: Statistic,
+    rounds: Rounds,
+) -> Result<(f64, usize), LeftOut> {
     let counting: Vec<f64> = counting(readings, rounds).map(|reading| reading.value).collect();
     let fewest = if statistic == Statistic::Value { 1 } else { MIN_ROUNDS };
     if (readings.len() - counting.len()) * 2 > readings.len() {
@@ -149,7 +190,7 @@ pub(crate) fn counting(readings: &[Reading], rounds: Rounds) -> impl Iterator<It
 }
 
 /// Instances of one host into the host.
-fn host(instances: &[(&Member, f64, usize)]) -> Option<Host> {
+fn host(stratum: usize, instances: &[Valued<'_>]) -> Option<Host> {
     let name = instances.iter().map(|(member, ..)| member.instance.name.as_str()).min()?;
     let logs: Vec<f64> = instances.iter().map(|(_, value, _)| value.ln()).collect();
     let log_value = summary::mean(&logs)?;
@@ -160,6 +201,7 @@ fn host(instances: &[(&Member, f64, usize)]) -> Option<Host> {
         value,
         instances: instances.len(),
         rounds: instances.iter().map(|(.., rounds)| rounds).sum(),
+        stratum,
     })
 }
 

@@ -9,7 +9,7 @@ pub mod host;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use group::{Filter, Group};
+pub use group::{Filter, Group, Span};
 pub use host::{Host, LeftOut, Rounds, Side};
 
 use crate::observation::{Collected, Discarded, Instance, Labels, Observation, Statistic};

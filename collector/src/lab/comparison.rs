@@ -3,7 +3,7 @@
 use super::observations::add_starts;
 use super::phase::Measured;
 use super::starts::Entrant;
-use crate::compare::{self, Comparison, Options};
+use crate::compare::{self, Comparison, Options, Window, like};
 use crate::dataset::Dataset;
 use crate::error::CompareError;
 use crate::observation::{Collected, Instance};
@@ -39,7 +39,15 @@ pub(crate) fn compare(entrants: &[Entrant<'_>], measured: Vec<Measured>) -> Resu
     let first = collected.first().map(|one| one.instance.name.clone());
     let baseline = if has_baseline { Some(BASELINE.to_owned()) } else { first };
     let order = entrants.iter().map(|entrant| entrant.launcher.name().to_owned()).collect();
-    let options = Options { by: LABEL.to_owned(), baseline, order, ..Options::default() };
+    // Launchers are unlike by design, which is what the lab shows, and take turns.
+    let options = Options {
+        by: LABEL.to_owned(),
+        baseline,
+        order,
+        allow_mixed: vec![like::ALL.to_owned()],
+        window: Window::Whole,
+        ..Options::default()
+    };
     compare::compare(&Dataset::new(collected), &options)
 }
 

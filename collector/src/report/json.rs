@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tierprobe_model::{SCHEMA, Unit};
 
-use crate::compare::{Comparison, Row, SideSummary};
+use crate::compare::{Block, Comparison, Exclusion, Row, SideSummary};
 use crate::dataset::SourceSummary;
 use crate::observation::Labels;
 use crate::source::Dropped;
@@ -44,7 +44,34 @@ struct Group<'a> {
     group: &'a str,
     instances: usize,
     hosts: usize,
+    /// Only of candidates: it is that of the block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window>,
+    excluded: Vec<JsonExclusion<'a>>,
     warnings: Vec<JsonWarning>,
+}
+
+#[derive(Serialize)]
+struct Window {
+    from: f64,
+    to: f64,
+    dropped_rounds: Dropping,
+}
+
+#[derive(Serialize)]
+struct Dropping {
+    baseline: usize,
+    candidate: usize,
+}
+
+/// Instances of either side that were left out against this group.
+#[derive(Serialize)]
+struct JsonExclusion<'a> {
+    group: &'a str,
+    label: &'a str,
+    values: &'a [String],
+    instances: usize,
+    of: usize,
 }
 
 #[derive(Serialize)]
@@ -63,11 +90,15 @@ struct JsonRow<'a> {
     p_value: Option<f64>,
     q_value: Option<f64>,
     basis: Option<&'static str>,
+    pairs: usize,
+    strata: usize,
+    secondary: Option<JsonSecondary>,
     verdict: &'static str,
     reason: Option<&'static str>,
     tags: Vec<&'static str>,
     here: Option<JsonHere>,
     no_here_reason: Option<&'static str>,
+    against_several: Option<JsonAgainstSeveral>,
     detectable_ratio: Option<f64>,
     largest_not_excluded: Option<f64>,
     ratio_all: Option<f64>,
@@ -94,6 +125,23 @@ struct JsonHere {
 }
 
 #[derive(Serialize)]
+struct JsonSecondary {
+    basis: &'static str,
+    ratio: f64,
+    ratio_low: Option<f64>,
+    ratio_high: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct JsonAgainstSeveral {
+    hosts: usize,
+    ratio: f64,
+    ratio_low: f64,
+    ratio_high: f64,
+    tipping_spread: f64,
+}
+
+#[derive(Serialize)]
 struct JsonWarning {
     kind: &'static str,
     message: String,
@@ -105,12 +153,16 @@ impl<'a> Document<'a> {
             group: &comparison.baseline.group,
             instances: comparison.baseline.instances,
             hosts: comparison.baseline.hosts,
+            window: None,
+            excluded: Vec::new(),
             warnings: Vec::new(),
         };
         let candidates = comparison.blocks.iter().map(|block| Group {
             group: &block.candidate.group,
             instances: block.candidate.instances,
             hosts: block.candidate.hosts,
+            window: Some(window(block)),
+            excluded: block.exclusions.iter().map(JsonExclusion::of).collect(),
             warnings: warnings(&block.warnings),
         });
         Self {
@@ -146,6 +198,14 @@ impl<'a> JsonRow<'a> {
             p_value: row.p_value,
             q_value: row.q_value,
             basis: row.basis.map(|basis| basis.as_str()),
+            pairs: row.pairs,
+            strata: row.strata,
+            secondary: row.secondary.map(|secondary| JsonSecondary {
+                basis: secondary.basis.as_str(),
+                ratio: secondary.ratio,
+                ratio_low: secondary.ratio_low,
+                ratio_high: secondary.ratio_high,
+            }),
             verdict: row.verdict.as_str(),
             reason: row.reason.map(|reason| reason.as_str()),
             tags: row.tags.iter().map(|tag| tag.as_str()).collect(),
@@ -158,11 +218,29 @@ impl<'a> JsonRow<'a> {
                 tipping_spread: here.tipping_spread,
             }),
             no_here_reason: row.no_here.map(|no_here| no_here.as_str()),
+            against_several: row.against_several.map(|one| JsonAgainstSeveral {
+                hosts: one.hosts,
+                ratio: one.ratio,
+                ratio_low: one.ratio_low,
+                ratio_high: one.ratio_high,
+                tipping_spread: one.tipping_spread,
+            }),
             detectable_ratio: row.detectable_ratio,
             largest_not_excluded: row.largest_not_excluded,
             ratio_all: row.ratio_all,
             warnings: warnings(&row.warnings),
         }
+    }
+}
+
+fn window(block: &Block) -> Window {
+    let [baseline, candidate] = block.rounds.dropped;
+    Window { from: block.rounds.from, to: block.rounds.to, dropped_rounds: Dropping { baseline, candidate } }
+}
+
+impl<'a> JsonExclusion<'a> {
+    fn of(one: &'a Exclusion) -> Self {
+        Self { group: &one.group, label: &one.label, values: &one.values, instances: one.count, of: one.of }
     }
 }
 

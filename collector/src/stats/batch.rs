@@ -8,7 +8,7 @@
 use super::contrast::Contrast;
 use super::equivalence::Threshold;
 use super::summary::median;
-use super::welch::Welch;
+use super::welch::welch;
 use super::{CONFIDENCE, LogInterval};
 
 /// Batches a host.
@@ -48,7 +48,7 @@ pub fn by_batches(
     }
     let whole = Contrast::by_welch(&batches(candidate), &batches(baseline), ticks, threshold);
     let half = |candidate: InTimeOrder<'_>, baseline: InTimeOrder<'_>| -> Option<LogInterval> {
-        Some(Welch::of(&batches(candidate), &batches(baseline), ticks)?.interval(CONFIDENCE))
+        Some(welch(&batches(candidate), &batches(baseline), ticks)?.interval(CONFIDENCE))
     };
     let (candidate_1, candidate_2) = candidate.split_at(candidate.len() / 2);
     let (baseline_1, baseline_2) = baseline.split_at(baseline.len() / 2);

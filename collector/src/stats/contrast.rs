@@ -2,11 +2,14 @@
 
 use super::detectable::{self, smallest_ratio};
 use super::equivalence::Threshold;
+use super::estimate::Estimate;
 use super::outlier::outliers;
+use super::paired::{self, MIN_PAIRS, MIN_RANKED};
 use super::rank::RankComparison;
+use super::stratified::{self, Stratum};
 use super::student::{MANY, quantile};
 use super::summary::spread;
-use super::welch::Welch;
+use super::welch::welch;
 use super::{CONFIDENCE, EQUIVALENCE_CONFIDENCE, LogInterval};
 
 /// Which method the numbers come from.
@@ -16,6 +19,12 @@ pub enum Basis {
     Welch,
     /// Ranks; when a host stands apart from its group.
     Robust,
+    /// t on the differences within pairs.
+    Paired,
+    /// Signed ranks of these differences; when a pair stands apart.
+    PairedRobust,
+    /// Welch's t within strata, combined.
+    Stratified,
 }
 
 impl Basis {
@@ -25,6 +34,9 @@ impl Basis {
         match self {
             Self::Welch => "welch",
             Self::Robust => "robust",
+            Self::Paired => "paired",
+            Self::PairedRobust => "paired_robust",
+            Self::Stratified => "stratified",
         }
     }
 }
@@ -52,13 +64,15 @@ pub struct Contrast {
     pub outliers_candidate: Vec<usize>,
     /// Places of the baseline's hosts that stand apart.
     pub outliers_baseline: Vec<usize>,
+    /// Places of the pairs that stand apart.
+    pub outlier_pairs: Vec<usize>,
     /// Whether the two methods point in opposite directions without a flagged host that would explain it.
     pub methods_disagree: bool,
 }
 
 impl Contrast {
     /// Compares two samples of host values (logarithms), at least two each, by the method that fits them; `ticks`
-    /// as for [`Welch::of`], candidate first.
+    /// as for [`welch`], candidate first.
     ///
     /// `None` for fewer values.
     #[must_use]
@@ -70,7 +84,7 @@ impl Contrast {
         if contrast.outliers_candidate.is_empty() && contrast.outliers_baseline.is_empty() {
             contrast.methods_disagree = contrast.disagrees_with(&ranks);
         } else if !ranks_are_unsafe(candidate, baseline) {
-            contrast.decide_by(&ranks, candidate.len().min(baseline.len()), threshold);
+            contrast.decide_by(Basis::Robust, &ranks, candidate.len().min(baseline.len()), threshold);
         }
         Some(contrast)
     }
@@ -83,21 +97,69 @@ impl Contrast {
         ticks: (f64, f64),
         threshold: Threshold,
     ) -> Option<Self> {
-        let welch = Welch::of(candidate, baseline, ticks)?;
-        let enough = candidate.len().min(baseline.len()) >= detectable::MIN_HOSTS;
-        Some(Self {
-            basis: Basis::Welch,
-            difference: welch.difference,
-            interval: welch.interval(CONFIDENCE),
-            narrower: welch.interval(EQUIVALENCE_CONFIDENCE),
-            p_difference: welch.p_difference(),
-            p_equivalence: welch.p_equivalence(threshold),
-            detectable: enough.then(|| smallest_ratio(welch.error, welch.nu)).flatten(),
-            allowance: welch.allowance,
+        let smaller = candidate.len().min(baseline.len());
+        Some(Self::by(Basis::Welch, welch(candidate, baseline, ticks)?, smaller, threshold))
+    }
+
+    /// Compares by the differences within pairs, at least two; signed ranks decide when a pair stands apart and
+    /// there are enough pairs for them.
+    ///
+    /// `None` for fewer pairs.
+    #[must_use]
+    pub fn paired(within: &[f64], ticks: (f64, f64), threshold: Threshold) -> Option<Self> {
+        let estimate = paired::paired(within, ticks)?;
+        let mut contrast = Self::by(Basis::Paired, estimate, within.len(), threshold);
+        contrast.outlier_pairs = outliers(within);
+        if within.len() < MIN_RANKED {
+            return Some(contrast);
+        }
+        let Some(ranks) = RankComparison::paired(within) else { return Some(contrast) };
+        if contrast.outlier_pairs.is_empty() {
+            contrast.methods_disagree = contrast.disagrees_with(&ranks);
+        } else {
+            contrast.decide_by(Basis::PairedRobust, &ranks, within.len(), threshold);
+        }
+        Some(contrast)
+    }
+
+    /// Compares within strata, at least two hosts a side each, and combines. Hosts that stand apart within their
+    /// stratum are named; their places count through all strata. Nothing takes the place of means here.
+    ///
+    /// `None` for fewer hosts.
+    #[must_use]
+    pub fn stratified(strata: &[Stratum], ticks: (f64, f64), threshold: Threshold) -> Option<Self> {
+        let estimate = stratified::stratified(strata, ticks)?;
+        let side = |values: fn(&Stratum) -> &Vec<f64>| -> (usize, Vec<usize>) {
+            let (mut hosts, mut apart) = (0, Vec::new());
+            for stratum in strata {
+                apart.extend(outliers(values(stratum)).into_iter().map(|place| hosts + place));
+                hosts += values(stratum).len();
+            }
+            (hosts, apart)
+        };
+        let (candidates, outliers_candidate) = side(|stratum| &stratum.candidate);
+        let (baselines, outliers_baseline) = side(|stratum| &stratum.baseline);
+        let contrast = Self::by(Basis::Stratified, estimate, candidates.min(baselines), threshold);
+        Some(Self { outliers_candidate, outliers_baseline, ..contrast })
+    }
+
+    /// What an estimate from so many values on the smaller side says.
+    fn by(basis: Basis, estimate: Estimate, smaller: usize, threshold: Threshold) -> Self {
+        let enough = smaller >= if basis == Basis::Paired { MIN_PAIRS } else { detectable::MIN_HOSTS };
+        Self {
+            basis,
+            difference: estimate.difference,
+            interval: estimate.interval(CONFIDENCE),
+            narrower: estimate.interval(EQUIVALENCE_CONFIDENCE),
+            p_difference: estimate.p_difference(),
+            p_equivalence: estimate.p_equivalence(threshold),
+            detectable: enough.then(|| smallest_ratio(estimate.error, estimate.nu)).flatten(),
+            allowance: estimate.allowance,
             outliers_candidate: Vec::new(),
             outliers_baseline: Vec::new(),
+            outlier_pairs: Vec::new(),
             methods_disagree: false,
-        })
+        }
     }
 
     /// Whether ranks point in the opposite direction and one of both methods is sure.
@@ -106,8 +168,8 @@ impl Contrast {
             && !(self.interval.contains(0.0) && ranks.interval(CONFIDENCE).contains(0.0))
     }
 
-    fn decide_by(&mut self, ranks: &RankComparison, smaller: usize, threshold: Threshold) {
-        self.basis = Basis::Robust;
+    fn decide_by(&mut self, basis: Basis, ranks: &RankComparison, smaller: usize, threshold: Threshold) {
+        self.basis = basis;
         self.difference = ranks.difference;
         self.interval = ranks.interval(CONFIDENCE);
         self.narrower = ranks.interval(EQUIVALENCE_CONFIDENCE);
@@ -173,5 +235,40 @@ mod tests {
     fn power_is_not_promised_below_four_hosts() {
         assert_eq!(against_quiet(&[100.0, 101.0, 102.0]).detectable, None);
         assert!(against_quiet(&[100.0, 101.0, 102.0, 103.0]).detectable.is_some());
+    }
+
+    #[test]
+    fn signed_ranks_decide_when_a_pair_stands_apart() {
+        let within = [0.10, 0.11, 0.09, 0.10, 0.12, 0.08, 0.10];
+        let plain = Contrast::paired(&within, (0.0, 0.0), Threshold::default()).unwrap();
+        assert_eq!(plain.basis, Basis::Paired);
+        let mut apart = within;
+        apart[3] = 1.2;
+        let contrast = Contrast::paired(&apart, (0.0, 0.0), Threshold::default()).unwrap();
+        assert_eq!(
+            (contrast.basis, contrast.outlier_pairs.as_slice()),
+            (Basis::PairedRobust, [3].as_slice())
+        );
+        assert!((contrast.difference - 0.1).abs() < 0.02, "{contrast:?}");
+        assert!(contrast.p_difference.unwrap() < 0.05 && plain.p_difference.unwrap() < 0.05);
+        let few = Contrast::paired(&apart[1..6], (0.0, 0.0), Threshold::default()).unwrap();
+        assert_eq!(few.basis, Basis::Paired);
+        assert_eq!(few.outlier_pairs, [2]);
+    }
+
+    #[test]
+    fn hosts_that_stand_apart_are_counted_through_the_strata() {
+        let stratum = |centre: f64| {
+            let hosts = || (0..5).map(|i| centre + 0.01 * crate::stats::real(i)).collect::<Vec<f64>>();
+            Stratum { candidate: hosts(), baseline: hosts() }
+        };
+        let mut strata = [stratum(0.0), stratum(4.0)];
+        strata[1].baseline[2] += 1.0;
+        let contrast = Contrast::stratified(&strata, (0.0, 0.0), Threshold::default()).unwrap();
+        assert_eq!(
+            (contrast.basis, contrast.outliers_baseline.as_slice()),
+            (Basis::Stratified, [7].as_slice())
+        );
+        assert!(contrast.outliers_candidate.is_empty() && contrast.detectable.is_some());
     }
 }

@@ -5,24 +5,37 @@
 //!
 //! - [`summary`]: median, mean, variance, MAD.
 //! - [`student`]: Student's t with real degrees of freedom.
+//! - [`estimate`]: a difference with its standard error, and what follows from them.
 //! - [`welch`]: the primary interval, from the mean difference.
-//! - [`rank`]: the robust companion, Hodges-Lehmann with the exact rank interval.
+//! - [`rank`]: the robust companion, Hodges-Lehmann with the exact rank interval; `ranks` has the distributions.
+//! - [`paired`]: pairs that share what makes hosts differ.
+//! - [`stratified`]: like compared with like, and combined.
 //! - [`outlier`]: which hosts stand apart.
 //! - [`equivalence`]: the threshold below which a difference does not matter.
 //! - [`contrast`]: both methods on two samples, and which of them decides.
 //! - [`detectable`]: the smallest ratio that this much evidence would find.
 //! - [`multiple`]: many rows at once.
 //! - [`batch`]: what two hosts alone can say about themselves.
+//! - [`single`]: one host against several.
+//! - [`change`]: when a host's costs changed.
+//! - [`bimodal`]: whether hosts fall into two camps.
 
 pub mod batch;
+pub mod bimodal;
+pub mod change;
 pub mod contrast;
 pub mod detectable;
 pub mod equivalence;
+pub mod estimate;
 pub mod multiple;
 pub mod outlier;
+pub mod paired;
 #[cfg(test)]
 mod properties;
 pub mod rank;
+mod ranks;
+pub mod single;
+pub mod stratified;
 pub mod student;
 pub mod summary;
 pub mod welch;
@@ -48,6 +61,12 @@ impl LogInterval {
     #[must_use]
     pub fn ratios(self) -> (Option<f64>, Option<f64>) {
         (finite(self.low.exp()).filter(|low| *low > 0.0), finite(self.high.exp()))
+    }
+
+    /// The same with candidate and baseline swapped.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        Self { low: -self.high, high: -self.low }
     }
 
     /// Whether `value` is inside.

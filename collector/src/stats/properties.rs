@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::contrast::Contrast;
 use super::equivalence::Threshold;
+use super::stratified::Stratum;
 use super::{LogInterval, finite};
 
 fn hosts() -> impl Strategy<Value = Vec<f64>> {
@@ -72,6 +73,65 @@ proptest! {
         }
         prop_assert!(finite(contrast.difference).is_some());
         prop_assert!(contrast.interval.low <= contrast.difference && contrast.difference <= contrast.interval.high);
+    }
+}
+
+fn pairs() -> impl Strategy<Value = Vec<f64>> {
+    proptest::collection::vec(-2.0..2.0_f64, 2..14)
+}
+
+fn within(differences: &[f64]) -> Contrast {
+    Contrast::paired(differences, (0.0, 0.0), Threshold::default()).unwrap()
+}
+
+fn strata() -> impl Strategy<Value = Vec<Stratum>> {
+    let hosts = || proptest::collection::vec(-3.0..3.0_f64, 2..6);
+    let stratum = (hosts(), hosts()).prop_map(|(candidate, baseline)| Stratum { candidate, baseline });
+    proptest::collection::vec(stratum, 1..4)
+}
+
+fn combined(strata: &[Stratum]) -> Contrast {
+    Contrast::stratified(strata, (0.0, 0.0), Threshold::default()).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn swapping_within_pairs_inverts_the_ratio(differences in pairs()) {
+        let swapped: Vec<f64> = differences.iter().map(|difference| -difference).collect();
+        let (there, back) = (within(&differences), within(&swapped));
+        prop_assert!(close(there.difference, -back.difference));
+        let mirrored = LogInterval { low: -back.interval.high, high: -back.interval.low };
+        prop_assert!(alike(there.interval, mirrored), "{:?} {:?}", there.interval, mirrored);
+        prop_assert_eq!(there.basis, back.basis);
+        prop_assert!(there.interval.contains(there.difference));
+    }
+
+    #[test]
+    fn the_order_of_pairs_does_not_matter(differences in pairs()) {
+        let turned: Vec<f64> = differences.iter().rev().copied().collect();
+        let (plain, other) = (within(&differences), within(&turned));
+        prop_assert_eq!(plain.difference.to_bits(), other.difference.to_bits());
+        prop_assert_eq!((plain.interval, plain.p_difference), (other.interval, other.p_difference));
+    }
+
+    #[test]
+    fn swapping_the_sides_of_strata_inverts_the_ratio(strata in strata()) {
+        let swapped: Vec<Stratum> = strata.iter()
+            .map(|one| Stratum { candidate: one.baseline.clone(), baseline: one.candidate.clone() }).collect();
+        let (there, back) = (combined(&strata), combined(&swapped));
+        prop_assert!(close(there.difference, -back.difference));
+        prop_assert!(close(there.p_difference.unwrap_or(0.5), back.p_difference.unwrap_or(0.5)));
+    }
+
+    #[test]
+    fn moving_whole_strata_changes_nothing(strata in strata(), step in -5.0..5.0_f64) {
+        let mut moved = strata.clone();
+        for (at, stratum) in moved.iter_mut().enumerate() {
+            let by = step * super::real(at + 1);
+            stratum.candidate.iter_mut().chain(&mut stratum.baseline).for_each(|value| *value += by);
+        }
+        let (plain, other) = (combined(&strata), combined(&moved));
+        prop_assert!(alike(plain.interval, other.interval), "{:?} {:?}", plain.interval, other.interval);
     }
 }
 

@@ -5,21 +5,20 @@
 //! are of unlike size.
 
 use super::equivalence::Threshold;
-use super::student::{MANY, upper_tail};
-use super::{LogInterval, real, summary};
+use super::ranks::Distribution;
+use super::{LogInterval, summary};
 
-/// Up to so many pairs the distribution is exact. Beyond, rounding would show in the exact one sooner than the
-/// error of the normal approximation does.
-const EXACT_PAIRS: usize = 2500;
+/// Most pairs that are compared by ranks: the averages of any two of them must fit into memory.
+const MOST_PAIRS: usize = 2000;
 
-/// Two samples of log values, compared by ranks.
+/// Two samples of log values, or the differences within pairs, compared by ranks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankComparison {
-    /// Median of all pairwise differences: the log of the ratio.
+    /// Median of all pairwise differences, of pairs the median of all averages of two: the log of the ratio.
     pub difference: f64,
-    /// All pairwise differences, sorted.
+    /// All pairwise differences, of pairs all averages of two, sorted.
     differences: Vec<f64>,
-    /// The distribution of U under no difference.
+    /// The distribution, without a difference, of how many of them are below zero.
     distribution: Distribution,
 }
 
@@ -33,7 +32,25 @@ impl RankComparison {
         }
         differences.sort_by(f64::total_cmp);
         let difference = summary::median(&differences)?;
-        Some(Self { difference, differences, distribution: Distribution::of(a.len(), b.len()) })
+        Some(Self { difference, differences, distribution: Distribution::rank_sum(a.len(), b.len()) })
+    }
+
+    /// Compares by the differences within pairs: the signed-rank method of Wilcoxon (1945) on the averages of Walsh.
+    ///
+    /// `None` without pairs, with more than 2000, and with differences that are not finite.
+    #[must_use]
+    pub fn paired(within: &[f64]) -> Option<Self> {
+        if within.len() > MOST_PAIRS || within.iter().any(|difference| !difference.is_finite()) {
+            return None;
+        }
+        let averages_from = |at: usize| within.iter().skip(at).map(move |other| (at, other));
+        let mut differences: Vec<f64> = (0..within.len())
+            .flat_map(averages_from)
+            .filter_map(|(at, other)| Some((within.get(at)? + other) / 2.0))
+            .collect();
+        differences.sort_by(f64::total_cmp);
+        let difference = summary::median(&differences)?;
+        Some(Self { difference, differences, distribution: Distribution::signed_rank(within.len()) })
     }
 
     /// The interval of the difference at a confidence between 0 and 1; without bounds when there are too few
@@ -88,82 +105,10 @@ impl RankComparison {
     }
 }
 
-/// The distribution of the Mann-Whitney statistic of two samples that do not differ and have no ties.
-#[derive(Debug, Clone, PartialEq)]
-enum Distribution {
-    /// `P(U <= u)` for each u.
-    Exact(Vec<f64>),
-    /// Mean and standard deviation of the normal approximation.
-    Normal(f64, f64),
-}
-
-impl Distribution {
-    fn of(m: usize, n: usize) -> Self {
-        if m * n <= EXACT_PAIRS {
-            return Self::Exact(cumulative(m, n));
-        }
-        let pairs = real(m) * real(n);
-        Self::Normal(pairs / 2.0, (pairs * (real(m + n) + 1.0) / 12.0).sqrt())
-    }
-
-    /// `P(U <= u)`.
-    fn up_to(&self, u: usize) -> f64 {
-        match self {
-            Self::Exact(cumulative) => cumulative.get(u).copied().unwrap_or(1.0).min(1.0),
-            // Half a step more, as U only takes whole numbers.
-            Self::Normal(mean, deviation) => upper_tail((mean - real(u) - 0.5) / deviation, MANY),
-        }
-    }
-}
-
-/// `P(U <= u)` for all u of the Mann-Whitney statistic of m and n values without ties.
-///
-/// The counts are the coefficients of the Gaussian binomial `prod_(i=1..m) (1 - z^(n+i)) / (1 - z^i)`. After each
-/// factor they are divided by their sum, so that they stay probabilities.
-fn cumulative(m: usize, n: usize) -> Vec<f64> {
-    let mut shares = vec![0.0; m * n + 1];
-    if let Some(first) = shares.first_mut() {
-        *first = 1.0;
-    }
-    for i in 1..=m {
-        subtract_shifted(&mut shares, n + i);
-        add_shifted(&mut shares, i);
-        let total = real(n + i) / real(i);
-        shares.iter_mut().for_each(|share| *share /= total);
-    }
-    let mut sum = 0.0;
-    shares
-        .iter()
-        .map(|share| {
-            sum += share;
-            sum
-        })
-        .collect()
-}
-
-/// Multiplies the polynomial by `1 - z^by`.
-fn subtract_shifted(coefficients: &mut [f64], by: usize) {
-    for at in (by..coefficients.len()).rev() {
-        let shifted = coefficients.get(at - by).copied().unwrap_or(0.0);
-        if let Some(coefficient) = coefficients.get_mut(at) {
-            *coefficient -= shifted;
-        }
-    }
-}
-
-/// Divides the polynomial by `1 - z^by`.
-fn add_shifted(coefficients: &mut [f64], by: usize) {
-    for at in by..coefficients.len() {
-        let shifted = coefficients.get(at - by).copied().unwrap_or(0.0);
-        if let Some(coefficient) = coefficients.get_mut(at) {
-            *coefficient += shifted;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::real;
 
     fn logs(values: &[f64]) -> Vec<f64> {
         values.iter().map(|value| value.ln()).collect()
@@ -217,56 +162,6 @@ mod tests {
         }
     }
 
-    /// The distribution by the recurrence on the largest value, which only adds.
-    fn by_recurrence(m: usize, n: usize) -> Vec<f64> {
-        let mut shares = vec![vec![vec![]; n + 1]; m + 1];
-        for i in 0..=m {
-            for j in 0..=n {
-                let mut row = vec![0.0; i * j + 1];
-                if i * j == 0 {
-                    row[0] = 1.0;
-                } else {
-                    let (from_first, from_second) = (real(i) / real(i + j), real(j) / real(i + j));
-                    for (u, share) in row.iter_mut().enumerate() {
-                        let first: &Vec<f64> = &shares[i - 1][j];
-                        let second: &Vec<f64> = &shares[i][j - 1];
-                        *share += from_first * u.checked_sub(j).and_then(|u| first.get(u)).unwrap_or(&0.0);
-                        *share += from_second * second.get(u).unwrap_or(&0.0);
-                    }
-                }
-                shares[i][j] = row;
-            }
-        }
-        let mut sum = 0.0;
-        shares[m][n]
-            .iter()
-            .map(|share| {
-                sum += share;
-                sum
-            })
-            .collect()
-    }
-
-    #[test]
-    fn the_exact_distribution_keeps_its_digits() {
-        for (m, n) in [(5, 6), (20, 30), (50, 50), (4, 60)] {
-            let difference = |(a, b): (&f64, &f64)| (a - b).abs();
-            let worst = cumulative(m, n).iter().zip(&by_recurrence(m, n)).map(difference).fold(0.0, f64::max);
-            assert!(worst < 1e-9, "{m} x {n}: {worst}");
-        }
-    }
-
-    #[test]
-    fn the_approximation_continues_the_exact_distribution() {
-        let exact = Distribution::of(50, 50);
-        let pairs = 2500.0;
-        let normal = Distribution::Normal(pairs / 2.0, (pairs * 101.0_f64 / 12.0).sqrt());
-        for u in [900, 965, 1000, 1250, 1400] {
-            assert!((exact.up_to(u) - normal.up_to(u)).abs() < 2e-3, "{u}: {}", exact.up_to(u));
-        }
-        assert!(Distribution::of(1000, 1000).up_to(1_000_000) > 0.999_999);
-    }
-
     #[test]
     fn the_interval_is_bounded_exactly_when_the_p_value_can_be_small() {
         for (m, n) in [(2, 2), (3, 3), (3, 5), (4, 4), (2, 8), (6, 3)] {
@@ -275,6 +170,35 @@ mod tests {
             let ranks = RankComparison::of(&low, &high).unwrap();
             assert_eq!(ranks.depth(0.95) >= 1, ranks.p_difference() <= 0.05, "{m} x {n}");
         }
+    }
+
+    #[test]
+    fn the_reference_vector_of_pairs_holds() {
+        let a = logs(&[103.2, 99.8, 120.4, 88.1, 131.0, 95.5]);
+        let b = logs(&[101.0, 98.9, 117.2, 87.5, 127.1, 94.2]);
+        let within: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+        let ranks = RankComparison::paired(&within).unwrap();
+        close(ranks.difference.exp(), 1.018_161_245_7);
+        assert_eq!(ranks.depth(0.95), 1);
+        let interval = ranks.interval(0.95);
+        close(interval.low.exp(), 1.006_857_142_9);
+        close(interval.high.exp(), 1.030_684_500_4);
+        // All six are above zero: both tails of the smallest share there is, 1 / 2^6.
+        close(ranks.p_difference(), 2.0 / 64.0);
+    }
+
+    #[test]
+    fn depths_of_pairs_are_those_of_the_tables() {
+        for (n, k) in [(5, 0), (6, 1), (7, 3), (8, 4), (9, 6), (10, 9), (12, 14), (16, 30), (20, 53)] {
+            let within: Vec<f64> = (0..n).map(real).collect();
+            assert_eq!(RankComparison::paired(&within).unwrap().depth(0.95), k, "{n} pairs");
+        }
+    }
+
+    #[test]
+    fn too_many_pairs_are_not_ranked() {
+        assert!(RankComparison::paired(&vec![0.0; MOST_PAIRS + 1]).is_none());
+        assert!(RankComparison::paired(&[]).is_none());
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::compare::window::Rounds;
 use crate::compare::{GroupSummary, Here, SideSummary};
 use crate::dataset::SeriesKey;
 use crate::observation::{Labels, Statistic};
@@ -20,6 +21,9 @@ pub(in crate::report) fn row(key: SeriesKey) -> Row {
         ratio_high: None,
         difference: None,
         basis: None,
+        pairs: 0,
+        strata: 1,
+        secondary: None,
         p_value: None,
         q_value: None,
         verdict: Verdict::Inconclusive,
@@ -27,9 +31,11 @@ pub(in crate::report) fn row(key: SeriesKey) -> Row {
         tags: Vec::new(),
         here: None,
         no_here: None,
+        against_several: None,
         detectable_ratio: None,
         largest_not_excluded: None,
         ratio_all: None,
+        left_out: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -59,6 +65,8 @@ fn comparison(rows: Vec<Row>, candidate: &str) -> Comparison {
         blocks: vec![Block {
             candidate: group(candidate, 22),
             window_seconds: 86_400.0,
+            rounds: Rounds { from: 0.0, to: 86_400.0, dropped: [0, 0] },
+            exclusions: Vec::new(),
             warnings: vec![Warning::UnlikeSeccomp {
                 filtered: [
                     Share { group: candidate.into(), count: 19, of: 22 },

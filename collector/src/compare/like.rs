@@ -1,0 +1,185 @@
+//! Like with like: which instances of two groups may be compared at all.
+//!
+//! Instances that are alike in everything that makes costs differ apart from the tier are a *stratum*. Hosts are
+//! compared within strata; an instance whose stratum the other side lacks is left out and counted. Without any
+//! stratum in common the two tiers are compared all the same, and no verdict comes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Options;
+use crate::dataset::Member;
+use crate::dataset::group::Group;
+use crate::dataset::host::host_key;
+
+/// Whether an instance is emulated, as a label: no agent publishes it, it follows from the hypervisor.
+pub const EMULATED: &str = "emulated";
+/// What must not be mixed unless the user says so.
+pub const LABELS: [&str; 5] = ["seccomp", "cpu_model", "release", "clocksource", EMULATED];
+/// Stands for all of them where the user allows mixing.
+pub const ALL: &str = "all";
+
+/// Instances of one group that were left out for being unlike every instance of the other group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exclusion {
+    /// Their group.
+    pub group: String,
+    /// In what they are unlike; several labels where only the combination is.
+    pub label: String,
+    /// Their values of it.
+    pub values: Vec<String>,
+    /// How many they are.
+    pub count: usize,
+    /// All instances of the group.
+    pub of: usize,
+}
+
+/// Two groups, reduced to what is alike.
+pub(super) struct Alike<'a> {
+    /// The baseline's instances, each with its stratum.
+    pub baseline: Group<'a>,
+    /// The candidate's.
+    pub candidate: Group<'a>,
+    /// What was left out for that.
+    pub exclusions: Vec<Exclusion>,
+    /// The labels in which no instance of one group is like any of the other: there is no verdict then.
+    pub refused: Vec<String>,
+    /// Whether the groups differ in something that the user allowed to mix.
+    pub is_mixed: bool,
+}
+
+/// A stratum's values, one for each label.
+type Key = Vec<String>;
+
+/// Reduces two groups to what is alike.
+pub(super) fn of<'a>(baseline: &Group<'a>, candidate: &Group<'a>, options: &Options) -> Alike<'a> {
+    let (baseline, candidate) = (baseline.clone(), candidate.clone());
+    let known = |label: &&str| says(&baseline, label) && says(&candidate, label) && **label != options.by;
+    let is_allowed =
+        |label: &str| options.allow_mixed.iter().any(|allowed| allowed == label || allowed == ALL);
+    let all = || LABELS.into_iter().chain(options.alike.iter().map(String::as_str)).filter(known);
+    let labels: Vec<&str> = all().filter(|label| !is_allowed(label)).collect();
+    let is_mixed = all().filter(|label| is_allowed(label)).any(|label| differ(&baseline, &candidate, label));
+
+    let of = |group: &Group<'a>| keys(group, &labels);
+    let (keys_baseline, keys_candidate) = (of(&baseline), of(&candidate));
+    let (in_baseline, in_candidate): (BTreeSet<&Key>, BTreeSet<&Key>) =
+        (keys_baseline.iter().collect(), keys_candidate.iter().collect());
+    let shared: Vec<&Key> = in_baseline.intersection(&in_candidate).copied().collect();
+    if shared.is_empty() {
+        let differing: Vec<&str> =
+            labels.iter().copied().filter(|label| disjoint(&baseline, &candidate, label)).collect();
+        let refused = if differing.is_empty() { &labels } else { &differing };
+        let refused = refused.iter().map(|label| (*label).to_owned()).collect();
+        return Alike { baseline, candidate, exclusions: Vec::new(), refused, is_mixed };
+    }
+    let mut exclusions = excluded(&baseline, &keys_baseline, &candidate, &shared, &labels);
+    exclusions.extend(excluded(&candidate, &keys_candidate, &baseline, &shared, &labels));
+    let (baseline, split_baseline) = kept(baseline, &keys_baseline, &shared);
+    let (candidate, split_candidate) = kept(candidate, &keys_candidate, &shared);
+    exclusions.extend([split_baseline, split_candidate].into_iter().flatten());
+    Alike { baseline, candidate, exclusions, refused: Vec::new(), is_mixed }
+}
+
+/// An instance's value of a label that must be alike; empty where it does not say.
+pub(super) fn value(member: &Member, label: &str) -> String {
+    let labels = &member.instance.labels;
+    if label == EMULATED {
+        let is_emulated = labels.get("hypervisor").is_some_and(|hypervisor| hypervisor == "tcg");
+        return if is_emulated { "yes" } else { "no" }.to_owned();
+    }
+    labels.get(label).cloned().unwrap_or_default()
+}
+
+/// Whether any instance says something of the label: what nobody says, nobody can compare.
+fn says(group: &Group<'_>, label: &str) -> bool {
+    group.members.iter().any(|member| !value(member, label).is_empty())
+}
+
+fn values(group: &Group<'_>, label: &str) -> BTreeSet<String> {
+    group.members.iter().map(|member| value(member, label)).collect()
+}
+
+fn differ(a: &Group<'_>, b: &Group<'_>, label: &str) -> bool {
+    values(a, label) != values(b, label)
+}
+
+fn disjoint(a: &Group<'_>, b: &Group<'_>, label: &str) -> bool {
+    values(a, label).is_disjoint(&values(b, label))
+}
+
+fn keys(group: &Group<'_>, labels: &[&str]) -> Vec<Key> {
+    let key = |member: &&Member| labels.iter().map(|label| value(member, label)).collect();
+    group.members.iter().map(key).collect()
+}
+
+/// What a group loses, by the first label whose value the other side lacks.
+fn excluded(
+    group: &Group<'_>,
+    keys: &[Key],
+    other: &Group<'_>,
+    shared: &[&Key],
+    labels: &[&str],
+) -> Vec<Exclusion> {
+    let theirs: Vec<BTreeSet<String>> = labels.iter().map(|label| values(other, label)).collect();
+    let mut by_label: BTreeMap<String, (BTreeSet<String>, usize)> = BTreeMap::new();
+    for key in keys.iter().filter(|key| !shared.contains(key)) {
+        let missing =
+            labels.iter().zip(key).zip(&theirs).find(|((_, value), theirs)| !theirs.contains(*value));
+        let (label, value) = match missing {
+            Some(((label, value), _)) => ((*label).to_owned(), value.clone()),
+            None => (labels.join(" with "), key.join(", ")),
+        };
+        let (values, count) = by_label.entry(label).or_default();
+        values.insert(value);
+        *count += 1;
+    }
+    let of = group.members.len();
+    let exclusion = |(label, (values, count)): (String, (BTreeSet<String>, usize))| Exclusion {
+        group: group.value.clone(),
+        label,
+        values: values.into_iter().collect(),
+        count,
+        of,
+    };
+    by_label.into_iter().map(exclusion).collect()
+}
+
+/// The members whose stratum is shared, and what it cost that a host counts in one stratum only: the one that has
+/// most of its instances.
+fn kept<'a>(group: Group<'a>, keys: &[Key], shared: &[&Key]) -> (Group<'a>, Option<Exclusion>) {
+    let stratum = |key: &Key| shared.iter().position(|one| *one == key);
+    let placed: Vec<(&'a Member, String, usize)> = group
+        .members
+        .iter()
+        .zip(keys)
+        .filter_map(|(member, key)| Some((*member, host_key(member), stratum(key)?)))
+        .collect();
+    let mut counts: BTreeMap<&str, BTreeMap<usize, usize>> = BTreeMap::new();
+    for (_, host, stratum) in &placed {
+        *counts.entry(host).or_default().entry(*stratum).or_default() += 1;
+    }
+    let home = |host: &str| {
+        let counts = counts.get(host)?;
+        // The first of those with most, as `max_by_key` would give the last.
+        counts
+            .iter()
+            .max_by_key(|(stratum, count)| (**count, usize::MAX - **stratum))
+            .map(|(stratum, _)| *stratum)
+    };
+    let (mut members, mut strata) = (Vec::new(), Vec::new());
+    for (member, host, stratum) in &placed {
+        if home(host) == Some(*stratum) {
+            members.push(*member);
+            strata.push(*stratum);
+        }
+    }
+    let split = placed.len() - members.len();
+    let exclusion = (split > 0).then(|| Exclusion {
+        group: group.value.clone(),
+        label: "boot_id".to_owned(),
+        values: vec!["a kernel that counts elsewhere".to_owned()],
+        count: split,
+        of: group.members.len(),
+    });
+    (Group { members, strata, ..group }, exclusion)
+}

@@ -1,0 +1,152 @@
+//! Unlike things are not mixed unless the user says so, and what that costs is said.
+
+use super::*;
+use crate::stats::contrast::Basis;
+
+fn with(collected: Vec<Collected>, label: &str, values: &[&str]) -> Vec<Collected> {
+    collected.into_iter().zip(values.iter().cycle()).map(|(one, value)| labelled(one, label, value)).collect()
+}
+
+fn allowing(label: &str) -> Options {
+    Options { allow_mixed: vec![label.into()], ..Options::default() }
+}
+
+#[test]
+fn sides_without_anything_alike_have_an_interval_and_no_verdict() {
+    for label in ["seccomp", "cpu_model", "release", "clocksource"] {
+        let fleet =
+            [with(tier("vm", 5, 1.0), label, &["a"]), with(tier("sandbox", 5, 2.0), label, &["b"])].concat();
+        let refused = block(fleet.clone(), &Options::default());
+        let row = &refused.rows[0];
+        assert_eq!((row.verdict, row.reason), (Verdict::Inconclusive, Some(Reason::Unlike)), "{label}");
+        assert_eq!(row.tags, [Tag::Confounded]);
+        assert!(row.ratio_low.is_some() && row.q_value.is_none());
+        assert_eq!(refused.warnings[0], Warning::Refused { labels: vec![label.into()] });
+        for told in [label, like::ALL] {
+            let allowed = block(fleet.clone(), &allowing(told));
+            assert_eq!(allowed.rows[0].verdict, Verdict::Slower, "{label}");
+            assert!(allowed.rows[0].tags.contains(&Tag::Confounded), "{label}");
+        }
+        // Who groups by it is told.
+        let by = Options { by: label.into(), ..Options::default() };
+        assert_eq!(block(fleet, &by).rows[0].verdict, Verdict::Slower, "{label}");
+    }
+}
+
+#[test]
+fn emulated_machines_are_not_compared_with_those_on_hardware() {
+    let emulated = with(tier("sandbox", 5, 9.0), "hypervisor", &["tcg"]);
+    let fleet = [with(tier("vm", 5, 1.0), "hypervisor", &["kvm"]), emulated].concat();
+    let refused = block(fleet.clone(), &Options::default());
+    assert_eq!(refused.rows[0].reason, Some(Reason::Unlike));
+    assert_eq!(refused.warnings[0], Warning::Refused { labels: vec!["emulated".into()] });
+    assert_eq!(block(fleet, &allowing("emulated")).rows[0].verdict, Verdict::Slower);
+}
+
+#[test]
+fn what_the_other_side_lacks_is_left_out_and_counted() {
+    let filters = ["filter", "filter", "filter", "none"];
+    let fleet =
+        [with(tier("vm", 4, 1.0), "seccomp", &["none"]), with(tier("sandbox", 16, 2.0), "seccomp", &filters)]
+            .concat();
+    let block = block(fleet, &Options::default());
+    let exclusion = Exclusion {
+        group: "sandbox".into(),
+        label: "seccomp".into(),
+        values: vec!["filter".into()],
+        count: 12,
+        of: 16,
+    };
+    assert_eq!(block.exclusions, [exclusion]);
+    assert_eq!((block.rows[0].candidate.hosts, block.rows[0].verdict), (4, Verdict::Slower));
+    let text = block.warnings.iter().find(|warning| warning.kind() == "excluded").unwrap().to_string();
+    assert_eq!(
+        text,
+        "Left out as the other side has none like them: 12 of 16 sandbox (seccomp filter). To keep them all the \
+         same: --allow-mixed seccomp."
+    );
+}
+
+#[test]
+fn processor_models_are_compared_within_themselves_and_combined() {
+    // The second model takes three times as long, and the sides have it in unlike shares.
+    let of_model = |tier: &str, model: &str, centre: f64, hosts: usize| {
+        let name = |one: Collected| Collected {
+            instance: Instance { name: format!("{}-{model}", one.instance.name), ..one.instance },
+            ..one
+        };
+        let hosts: Vec<Collected> = super::tier(tier, hosts, centre).into_iter().map(name).collect();
+        with(hosts, "cpu_model", &[model])
+    };
+    let fleet = [
+        of_model("vm", "fast", 1.0, 6),
+        of_model("vm", "slow", 3.0, 2),
+        of_model("sandbox", "fast", 1.1, 3),
+        of_model("sandbox", "slow", 3.3, 5),
+        of_model("sandbox", "other", 7.0, 4),
+    ]
+    .concat();
+    let stratified = block(fleet.clone(), &Options::default());
+    let row = &stratified.rows[0];
+    assert_eq!((row.basis, row.strata), (Some(Basis::Stratified), 2));
+    assert!((1.08..1.12).contains(&row.ratio.unwrap()), "{row:?}");
+    assert_eq!(row.verdict, Verdict::Slower);
+    assert_eq!(stratified.exclusions[0].count, 4);
+    let mixed = block(fleet, &allowing("cpu_model"));
+    assert!(mixed.rows[0].ratio.unwrap() > 1.5, "{:?}", mixed.rows[0].ratio);
+}
+
+#[test]
+fn strata_of_one_host_decide_nothing() {
+    let models = ["a", "b", "c", "d"];
+    let fleet =
+        [with(tier("vm", 4, 1.0), "cpu_model", &models), with(tier("sandbox", 4, 2.0), "cpu_model", &models)]
+            .concat();
+    let block = block(fleet.clone(), &Options::default());
+    assert_eq!(block.rows[0].reason, Some(Reason::Unlike));
+    // As pairs they do, once these are not all equal.
+    let mut fleet = fleet;
+    for (i, one) in fleet.iter_mut().enumerate() {
+        let own = 1.0 + 0.001 * crate::stats::real(i * i);
+        one.observations.iter_mut().for_each(|observation| observation.value *= own);
+    }
+    let pairs = Options { pair: "cpu_model".into(), ..Options::default() };
+    let row = super::block(fleet, &pairs).rows.remove(0);
+    assert_eq!((row.basis, row.pairs, row.verdict), (Some(Basis::Paired), 4, Verdict::Slower));
+}
+
+#[test]
+fn a_stratum_of_one_host_is_left_out_of_rows_and_named() {
+    let models = ["a", "a", "a", "b"];
+    let fleet =
+        [with(tier("vm", 8, 1.0), "cpu_model", &models), with(tier("sandbox", 4, 2.0), "cpu_model", &models)]
+            .concat();
+    let block = block(fleet, &Options::default());
+    assert_eq!((block.rows[0].baseline.hosts, block.rows[0].candidate.hosts), (6, 3));
+    let few = Warning::FewAlike { hosts: vec!["sandbox-3".into(), "vm-3".into(), "vm-7".into()] };
+    assert!(block.warnings.contains(&few), "{:?}", block.warnings);
+}
+
+#[test]
+fn two_unlike_hosts_still_have_a_statement_on_themselves() {
+    let one = |name: &str, centre: f64, state: &str| {
+        labelled(instance(name, name, &around(centre, 60), &[]), "seccomp", state)
+    };
+    let row = block(vec![one("vm", 1.0, "none"), one("sandbox", 2.0, "filter")], &Options::default())
+        .rows
+        .remove(0);
+    assert_eq!(row.reason, Some(Reason::OneHost));
+    assert_eq!(row.here.map(|here| here.verdict), Some(Verdict::Slower));
+}
+
+#[test]
+fn more_labels_can_be_asked_to_be_alike() {
+    let fleet = [
+        with(tier("vm", 4, 1.0), "machine", &["m1"]),
+        with(tier("sandbox", 8, 2.0), "machine", &["m1", "m2"]),
+    ]
+    .concat();
+    let options = Options { alike: vec!["machine".into()], ..Options::default() };
+    assert_eq!(block(fleet.clone(), &options).rows[0].candidate.hosts, 4);
+    assert_eq!(block(fleet, &Options::default()).rows[0].candidate.hosts, 8);
+}
