@@ -101,6 +101,9 @@ pub struct ServeArgs {
     /// Share of one CPU that measuring may cost on average [default: 0.001]
     #[arg(long = "probe.budget", value_name = "SHARE")]
     budget: Option<f64>,
+    /// Pause the dearer probes while tasks wait for a CPU more of the time than this; 1: never [default: 0.5]
+    #[arg(long = "probe.pressure", value_name = "SHARE")]
+    pressure: Option<f64>,
     /// How often to look anew where this is, beside whenever there is a sign of a move [default: 5m]
     #[arg(long = "detect.interval", value_name = "DURATION", value_parser = parse_duration)]
     detect_interval: Option<Duration>,
@@ -131,6 +134,7 @@ impl ServeArgs {
             slot: self.slot,
             interval: self.interval,
             budget: self.budget,
+            pressure: self.pressure,
             detect_interval: self.detect_interval,
             probes: self.probes.clone(),
             settings: self.settings.clone(),

@@ -25,6 +25,9 @@ pub const DEFAULT_TELEMETRY_PATH: &str = "/metrics";
 /// Share of one CPU that measuring may cost on average unless told otherwise.
 pub const DEFAULT_BUDGET: f64 = 0.001;
 
+/// Share of the last ten seconds in which tasks may wait for a CPU before the dearer probes pause, unless told otherwise.
+pub const DEFAULT_PRESSURE: f64 = 0.5;
+
 /// Bounds of `--probe.interval`: a round takes a third of a second.
 const INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(500)..=Duration::from_secs(86_400);
@@ -49,6 +52,8 @@ pub struct Wishes {
     pub interval: Option<Duration>,
     /// Share of one CPU.
     pub budget: Option<f64>,
+    /// Share of time that tasks wait, above which the dearer probes pause.
+    pub pressure: Option<f64>,
     /// Interval of detection.
     pub detect_interval: Option<Duration>,
     /// Probes switched on or off by name.
@@ -71,6 +76,7 @@ impl Wishes {
             slot: self.slot.or(other.slot),
             interval: self.interval.or(other.interval),
             budget: self.budget.or(other.budget),
+            pressure: self.pressure.or(other.pressure),
             detect_interval: self.detect_interval.or(other.detect_interval),
             settings: self.settings.or(other.settings),
             ..self
@@ -102,6 +108,7 @@ impl Wishes {
                 .transpose()?,
             interval: parse("probe.interval", file.probe.interval, &parse_duration)?,
             budget: file.probe.budget,
+            pressure: file.probe.pressure,
             detect_interval: parse("detect.interval", file.detect.interval, &parse_duration)?,
             probes: file.probe.enabled.into_iter().collect(),
             settings: SettingWishes { storage: file.probe.storage },
@@ -137,6 +144,7 @@ struct ProbeSection {
     slot: Option<String>,
     interval: Option<String>,
     budget: Option<f64>,
+    pressure: Option<f64>,
     enabled: std::collections::BTreeMap<String, bool>,
     storage: crate::probe::storage::settings::Wishes,
 }
@@ -154,6 +162,8 @@ pub struct Config {
     pub interval: Option<Duration>,
     /// Share of one CPU.
     pub budget: f64,
+    /// Share of the last ten seconds in which tasks waited for a CPU, above which the dearer probes pause; 1: never.
+    pub pressure: f64,
     /// Interval of detection.
     pub detect_interval: Duration,
     /// The probes that run.
@@ -184,6 +194,11 @@ impl Config {
                 format!("{budget} is no share of a CPU; write one above 0 and up to 1, such as 0.001");
             return Err(ConfigError::value("--probe.budget", message));
         }
+        let pressure = wishes.pressure.unwrap_or(DEFAULT_PRESSURE);
+        if !(0.0..=1.0).contains(&pressure) {
+            let message = format!("{pressure} is no share of time; write one from 0 to 1, such as 0.5");
+            return Err(ConfigError::value("--probe.pressure", message));
+        }
         if let Some(interval) = wishes.interval.filter(|interval| !INTERVALS.contains(interval)) {
             let message = format!("{interval:?} is out of range; write 500ms to 24h");
             return Err(ConfigError::value("--probe.interval", message));
@@ -199,6 +214,7 @@ impl Config {
             slot: wishes.slot,
             interval: wishes.interval,
             budget,
+            pressure,
             detect_interval,
             probes: chosen_probes(&wishes.probes)?,
             settings: wishes.settings.settings()?,
@@ -285,6 +301,8 @@ mod tests {
         let wrong = [
             Wishes { budget: Some(0.0), ..Wishes::default() },
             Wishes { budget: Some(f64::NAN), ..Wishes::default() },
+            Wishes { pressure: Some(1.5), ..Wishes::default() },
+            Wishes { pressure: Some(f64::NAN), ..Wishes::default() },
             Wishes { telemetry_path: Some("metrics".to_owned()), ..Wishes::default() },
             Wishes { interval: Some(Duration::from_millis(1)), ..Wishes::default() },
             Wishes { detect_interval: Some(Duration::from_millis(1)), ..Wishes::default() },

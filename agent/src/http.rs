@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::export;
 use crate::process::ProcessStats;
-use crate::snapshot::Board;
+use crate::snapshot::{Board, ProbeState};
 
 /// Connections at a time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 32;
@@ -92,7 +92,7 @@ fn answer(answers: &Answers, method: &Method, path: &str) -> Response<Full<Bytes
         path if path == answers.telemetry_path => metrics(answers),
         "/" => landing_page(answers),
         "/-/healthy" => plain(StatusCode::OK, "healthy\n"),
-        "/-/ready" if answers.board.latest().probes.iter().all(|probe| probe.last.is_some()) => {
+        "/-/ready" if answers.board.latest().probes.iter().all(ProbeState::has_had_its_turn) => {
             plain(StatusCode::OK, "ready\n")
         }
         "/-/ready" => plain(StatusCode::SERVICE_UNAVAILABLE, "the first round is not over yet\n"),

@@ -132,6 +132,7 @@ fn start_measuring(
         slot: config.slot,
         interval: config.interval,
         budget: config.budget,
+        pressure: config.pressure,
         phase_seed: phase_seed(&machine.fs, host),
     };
     let (fs, specs, settings) = (machine.fs.clone(), config.probes.clone(), config.settings.clone());

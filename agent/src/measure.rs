@@ -72,6 +72,16 @@ pub fn seconds(nanos: u64) -> f64 {
     Duration::from_nanos(nanos).as_secs_f64()
 }
 
+/// A count, of bytes or ticks or events, as Prometheus has it.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact below 2^53, which are 8 PiB or a hundred days of nanoseconds"
+)]
+pub const fn real(count: u64) -> f64 {
+    count as f64
+}
+
 /// What one round says about one series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {

@@ -6,6 +6,7 @@ use procfs::FromRead;
 use procfs::process::Stat;
 
 use crate::host::HostFs;
+use crate::measure::real;
 use crate::sys::{clock, memory};
 
 /// What the process uses; absent where the kernel does not tell.
@@ -33,12 +34,12 @@ impl ProcessStats {
     pub fn read() -> Self {
         let fs = HostFs::live();
         let stat = fs.bytes("/proc/self/stat").ok().and_then(|bytes| Stat::from_read(bytes.as_slice()).ok());
-        let seconds = |ticks: u64| as_f64(ticks) / f64::from(clock::ticks_per_second());
+        let seconds = |ticks: u64| real(ticks) / f64::from(clock::ticks_per_second());
         let booted = clock::realtime_seconds() - crate::measure::seconds(clock::boottime_nanos());
         Self {
             cpu_seconds: stat.as_ref().map(|stat| seconds(stat.utime + stat.stime)),
-            resident_bytes: stat.as_ref().map(|stat| as_f64(stat.rss) * page_bytes()),
-            virtual_bytes: stat.as_ref().map(|stat| as_f64(stat.vsize)),
+            resident_bytes: stat.as_ref().map(|stat| real(stat.rss) * page_bytes()),
+            virtual_bytes: stat.as_ref().map(|stat| real(stat.vsize)),
             start_seconds: stat.as_ref().map(|stat| booted + seconds(stat.starttime)),
             threads: stat.as_ref().and_then(|stat| u32::try_from(stat.num_threads).ok()).map(f64::from),
             open_files: fs.names("/proc/self/fd").ok().and_then(|names| u32::try_from(names.len()).ok()).map(
@@ -47,16 +48,11 @@ impl ProcessStats {
             ),
             max_files: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
                 .ok()
-                .map(|(soft, _)| as_f64(soft)),
+                .map(|(soft, _)| real(soft)),
         }
     }
 }
 
 fn page_bytes() -> f64 {
     u32::try_from(memory::page_size()).map_or(4096.0, f64::from)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53, far above any process's figures")]
-const fn as_f64(number: u64) -> f64 {
-    number as f64
 }

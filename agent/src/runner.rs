@@ -77,14 +77,13 @@ impl Runner {
         reports
     }
 
-    /// Whether tasks have waited for a CPU for more than half of the last ten seconds (PSI).
+    /// The share of the last ten seconds in which some task waited for a CPU (PSI); `None` where the kernel does not tell.
     #[must_use]
-    pub fn is_under_pressure(&self) -> bool {
+    pub fn cpu_pressure(&self) -> Option<f64> {
         if !self.fs.is_live() {
-            return false;
+            return None;
         }
-        let text = self.fs.text("/proc/pressure/cpu").unwrap_or_default();
-        recent_pressure(&text).is_some_and(|share| share > MOST_PRESSURE)
+        recent_pressure(&self.fs.text("/proc/pressure/cpu").ok()?)
     }
 
     /// The smallest timer slack, so that no wake-up is put off, and the next CPU in turn.
@@ -126,9 +125,6 @@ impl Runner {
         })
     }
 }
-
-/// Share of the last ten seconds in which some task waited for a CPU, above which the machine is left alone.
-const MOST_PRESSURE: f64 = 0.5;
 
 /// `avg10` of the line `some`, which is in per cent (Documentation/accounting/psi.rst).
 fn recent_pressure(text: &str) -> Option<f64> {

@@ -56,6 +56,8 @@ pub struct Timing {
     pub interval: Option<Duration>,
     /// Share of one CPU that measuring may cost on average.
     pub budget: f64,
+    /// Share of the last ten seconds in which tasks waited for a CPU, above which some probes pause; 1: never.
+    pub pressure: f64,
     /// A number that differs from machine to machine; decides the phase where there is no slot.
     pub phase_seed: u64,
 }
@@ -175,7 +177,8 @@ pub fn run(
             due.iter().enumerate().filter(|(_, due)| is_ready(due)).map(|(probe, _)| probe).collect();
         let first = turns % ready.len().max(1);
         ready.rotate_left(first);
-        turn(&mut runner, &ready, &due, &mut budget, &mut snapshot);
+        let pressed = runner.cpu_pressure().is_some_and(|share| share > timing.pressure);
+        turn(&mut runner, &ready, pressed, &due, &mut budget, &mut snapshot);
         let after = clock::realtime_nanos();
         for probe in ready {
             if let (Some(due), Some(spec)) = (due.get_mut(probe), specs.get(probe)) {
@@ -222,15 +225,19 @@ fn longest_interval(specs: &[&'static Spec], timing: Timing) -> Duration {
 }
 
 /// Runs what is due, one after another, as far as slot and budget reach.
-fn turn(runner: &mut Runner, ready: &[usize], due: &[Due], budget: &mut Budget, snapshot: &mut Snapshot) {
+fn turn(
+    runner: &mut Runner,
+    ready: &[usize],
+    pressed: bool,
+    due: &[Due],
+    budget: &mut Budget,
+    snapshot: &mut Snapshot,
+) {
     let pauses =
         |probe: &usize| snapshot.probes.get(*probe).is_some_and(|state| state.spec.pauses_under_pressure);
     let reason = if budget.is_open() { Skip::Slot } else { Skip::Budget };
-    let (paused, rest): (Vec<usize>, Vec<usize>) = if runner.is_under_pressure() {
-        ready.iter().copied().partition(pauses)
-    } else {
-        (Vec::new(), ready.to_vec())
-    };
+    let (paused, rest): (Vec<usize>, Vec<usize>) =
+        if pressed { ready.iter().copied().partition(pauses) } else { (Vec::new(), ready.to_vec()) };
     let mut started = 0;
     let reports = if budget.is_open() {
         runner.turn(&rest, |probe| {
@@ -270,7 +277,13 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn timing(slot: Option<&str>, phase_seed: u64) -> Timing {
-        Timing { slot: slot.map(|slot| slot.parse().unwrap()), interval: None, budget: 0.001, phase_seed }
+        Timing {
+            slot: slot.map(|slot| slot.parse().unwrap()),
+            interval: None,
+            budget: 0.001,
+            pressure: 0.5,
+            phase_seed,
+        }
     }
 
     #[test]

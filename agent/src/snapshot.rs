@@ -197,6 +197,12 @@ impl Snapshot {
 }
 
 impl ProbeState {
+    /// Whether its first round is over, or was left out: then there is nothing to wait for.
+    #[must_use]
+    pub fn has_had_its_turn(&self) -> bool {
+        self.last.is_some() || self.skipped.iter().any(|rounds| *rounds > 0)
+    }
+
     const fn new(spec: &'static Spec) -> Self {
         Self {
             spec,

@@ -23,7 +23,12 @@ impl Agent {
     fn ready(arguments: &[&str]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_tierprobe-agent"))
-            .args(["serve", "--log.level=warn", &format!("--web.listen-address={address}")])
+            .args([
+                "serve",
+                "--log.level=warn",
+                "--probe.pressure=1",
+                &format!("--web.listen-address={address}"),
+            ])
             .args(arguments)
             .stderr(Stdio::inherit())
             .spawn()

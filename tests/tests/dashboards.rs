@@ -18,7 +18,7 @@ use tierprobe_tests::prometheus::{Prometheus, promtool};
 use tierprobe_tests::repository;
 
 /// Rounds as often as scrapes.
-const OFTEN: &[&str] = &["--probe.interval=1s", "--probe.budget=0.5"];
+const OFTEN: &[&str] = &["--probe.interval=1s", "--probe.budget=0.5", "--probe.pressure=1"];
 
 /// A host on another tier than any machine that runs tests: a dashboard about tiers needs two.
 const SECOND_HOST: &str = "tests/fixtures/hosts/crio_pod_on_bare_metal/root";

@@ -5,7 +5,7 @@ use tierprobe_tests::need::need;
 use tierprobe_tests::prometheus::{Prometheus, promtool};
 
 /// Rounds as often as scrapes, so that a test need not wait for 15 s.
-const OFTEN: &[&str] = &["--probe.interval=1s", "--probe.budget=0.5"];
+const OFTEN: &[&str] = &["--probe.interval=1s", "--probe.budget=0.5", "--probe.pressure=1"];
 
 #[test]
 fn prometheus_reads_what_the_agent_measures() {

@@ -148,6 +148,7 @@ fn measure_one(session: &Session, entrant: &mut Entrant<'_>, number: u32) -> any
             "--probe.slot=1/1".to_owned(),
             format!("--probe.interval={}ms", INTERVAL.as_millis()),
             "--probe.budget=0.5".to_owned(),
+            "--probe.pressure=1".to_owned(),
             "--log.level=warn".to_owned(),
         ],
     };

@@ -128,6 +128,7 @@ impl Turns {
             format!("--probe.slot={}/{}", slot.number, slot.of),
             format!("--probe.interval={}ms", self.interval.as_millis()),
             "--probe.budget=0.5".to_owned(),
+            "--probe.pressure=1".to_owned(),
             "--log.level=warn".to_owned(),
         ]
     }

@@ -4,7 +4,7 @@ use tierprobe_model::{Family, Kind};
 
 use crate::cgroup::{Cgroup, Version};
 use crate::host::HostFs;
-use crate::measure::seconds;
+use crate::measure::{real, seconds};
 use crate::probe::{LabelValue, Round};
 use crate::sys::clock;
 
@@ -94,7 +94,7 @@ fn read(fs: &HostFs, group: Option<&Cgroup>) -> Vec<Counter> {
             Version::V1 => ("throttled_time", 1e-9),
             Version::V2 => ("throttled_usec", 1e-6),
         };
-        add(&THROTTLED, &[], group.keyed(fs, "cpu.stat", key).map(|total| as_f64(total) * unit));
+        add(&THROTTLED, &[], group.keyed(fs, "cpu.stat", key).map(|total| real(total) * unit));
     }
     for resource in RESOURCES {
         let pressure = |path: String| fs.text(&path).ok().as_deref().and_then(some_seconds);
@@ -111,7 +111,7 @@ fn read(fs: &HostFs, group: Option<&Cgroup>) -> Vec<Counter> {
 fn steal_seconds(stat: &str) -> Option<f64> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: u64 = line.split_ascii_whitespace().nth(7)?.parse().ok()?;
-    Some(as_f64(ticks) / f64::from(clock::ticks_per_second()))
+    Some(real(ticks) / f64::from(clock::ticks_per_second()))
 }
 
 /// The eighth number of each CPU's line in `/proc/schedstat`, in nanoseconds
@@ -127,13 +127,7 @@ fn waited_seconds(schedstat: &str) -> Option<f64> {
 fn some_seconds(pressure: &str) -> Option<f64> {
     let line = pressure.lines().find(|line| line.starts_with("some "))?;
     let total: u64 = line.split_once("total=")?.1.trim().parse().ok()?;
-    Some(as_f64(total) * 1e-6)
-}
-
-/// Counters stay far below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counters of microseconds stay below 2^53 for centuries")]
-const fn as_f64(count: u64) -> f64 {
-    count as f64
+    Some(real(total) * 1e-6)
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use tierprobe_model::{Family, Kind, Tier};
 use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::cgroup::{Cgroup, Version};
 use crate::host::HostFs;
+use crate::measure::real;
 use hardware::Hardware;
 
 const PART: Family = Family {
@@ -125,11 +126,11 @@ impl Memory {
         for (value, file) in ["current", "peak", "limit"].into_iter().zip(files) {
             let bytes = cgroup.number(&self.fs, file).map_err(ProbeError::Failed)?;
             if let Some(bytes) = bytes.filter(|bytes| *bytes < NO_LIMIT_V1) {
-                round.gauge(&CGROUP, [value], as_f64(bytes));
+                round.gauge(&CGROUP, [value], real(bytes));
             }
         }
         if let Some(bytes) = self.effective_limit(cgroup)? {
-            round.gauge(&CGROUP, ["effective_limit"], as_f64(bytes));
+            round.gauge(&CGROUP, ["effective_limit"], real(bytes));
         }
         Ok(())
     }
@@ -168,21 +169,21 @@ impl Probe for Memory {
             Meminfo::from_read(text.as_slice()).map_err(|error| ProbeError::failed(MEMINFO, error))?;
         let mut round = Round::default();
         for (part, bytes) in parts(&memory).map_err(ProbeError::Failed)? {
-            round.gauge(&PART, [part], as_f64(bytes));
+            round.gauge(&PART, [part], real(bytes));
         }
         let agent = self.agent_bytes();
         if let Some(agent) = agent {
-            round.gauge(&AGENT, NO_LABELS, as_f64(agent));
+            round.gauge(&AGENT, NO_LABELS, real(agent));
         }
         // Blocks that were added a moment ago may not be in MemTotal yet, but never the other way round.
         if let Some(hardware) = self.hardware.filter(|hardware| hardware.bytes >= memory.mem_total) {
-            round.gauge(&HARDWARE, [hardware.source], as_f64(hardware.bytes));
-            round.gauge(&RESERVED, NO_LABELS, as_f64(hardware.bytes - memory.mem_total));
+            round.gauge(&HARDWARE, [hardware.source], real(hardware.bytes));
+            round.gauge(&RESERVED, NO_LABELS, real(hardware.bytes - memory.mem_total));
             let elsewhere = memory.mem_free + page_cache(&memory) + agent.unwrap_or(0);
-            round.gauge(&UPKEEP, NO_LABELS, as_f64(hardware.bytes.saturating_sub(elsewhere)));
+            round.gauge(&UPKEEP, NO_LABELS, real(hardware.bytes.saturating_sub(elsewhere)));
         }
         if let Some(available) = memory.mem_available {
-            round.gauge(&AVAILABLE, NO_LABELS, as_f64(available));
+            round.gauge(&AVAILABLE, NO_LABELS, real(available));
         }
         round.gauge(&VIEW, [self.view], 1.0);
         if let Some(cgroup) = &self.cgroup {
@@ -222,12 +223,6 @@ fn parts(memory: &Meminfo) -> Result<Vec<(&'static str, u64)>, String> {
     }
     parts.push(("other", rest));
     Ok(parts)
-}
-
-/// Bytes as Prometheus counts; exact up to 8 PiB.
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53, which is 8 PiB")]
-const fn as_f64(bytes: u64) -> f64 {
-    bytes as f64
 }
 
 #[cfg(test)]

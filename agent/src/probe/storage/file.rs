@@ -48,6 +48,8 @@ pub(super) struct Target {
     next: u64,
     /// Blocks of the growing file.
     grown: u64,
+    /// Bytes that were written here so far.
+    pub written: u64,
 }
 
 impl Target {
@@ -83,6 +85,7 @@ impl Target {
             growing: unnamed(directory).map_err(failed("cannot make a file"))?,
             next: 0,
             grown: 0,
+            written: length,
         })
     }
 
@@ -99,11 +102,12 @@ impl Target {
         let start = clock::monotonic_nanos();
         let writes = if may_write { WRITES } else { 0 };
         let block = [0x5a; BLOCK];
-        let Self { whole, growing, next, grown, .. } = self;
+        let Self { whole, growing, next, grown, written, .. } = self;
 
         let overwrite = time(start, writes, || {
             *next = (*next + 1) % BLOCKS;
             whole.write_all_at(&block, *next * BLOCK as u64)?;
+            *written += BLOCK as u64;
             whole.sync_data()
         });
         let overwrite = overwrite.map_err(failed.clone()("overwrite_sync"))?;
@@ -115,6 +119,7 @@ impl Target {
         let append = time(start, writes, || {
             growing.write_all_at(&block, *grown * BLOCK as u64)?;
             *grown += 1;
+            *written += BLOCK as u64;
             growing.sync_data()
         });
         let append = append.map_err(failed.clone()("append_sync"))?;

@@ -33,6 +33,7 @@ use tierprobe_model::{Family, Kind};
 
 use super::{LabelValue, NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::host::HostFs;
+use crate::measure::real;
 use crate::sys::clock;
 use file::Target;
 use settings::Settings;
@@ -51,7 +52,7 @@ const COLD: Family = Family {
 };
 const WRITTEN: Family = Family {
     name: "tierprobe_storage_written_bytes",
-    help: "Bytes that the probe has written since it was made ready.",
+    help: "Bytes that the probe has written since it was made ready: 64 KiB a directory first, then what rounds wrote.",
     kind: Kind::Gauge,
     labels: &[],
 };
@@ -84,7 +85,6 @@ pub(super) const SPEC: Spec = Spec {
             settings: if site.fs.is_live() { site.settings.storage.clone() } else { Settings::default() },
             targets: Vec::new(),
             allowance: Allowance::new(site.settings.storage.daily_bytes, clock::monotonic_nanos()),
-            written: 0,
         }))
     },
 };
@@ -105,17 +105,17 @@ impl Allowance {
     }
 
     fn hour(&self) -> f64 {
-        as_f64(self.daily_bytes) / 24.0
+        real(self.daily_bytes) / 24.0
     }
 
     /// Whether `bytes` may be written at `now_nanos`; if so, they are paid for.
     fn take(&mut self, bytes: u64, now_nanos: u64) -> bool {
         let elapsed = crate::measure::seconds(now_nanos.saturating_sub(self.last_nanos));
-        self.bytes = (self.bytes + as_f64(self.daily_bytes) / 86_400.0 * elapsed).min(self.hour());
+        self.bytes = (self.bytes + real(self.daily_bytes) / 86_400.0 * elapsed).min(self.hour());
         self.last_nanos = now_nanos;
-        let affordable = self.bytes >= as_f64(bytes);
+        let affordable = self.bytes >= real(bytes);
         if affordable {
-            self.bytes -= as_f64(bytes);
+            self.bytes -= real(bytes);
         }
         affordable
     }
@@ -127,7 +127,6 @@ struct Storage {
     /// One for each directory, made ready by the first round.
     targets: Vec<Target>,
     allowance: Allowance,
-    written: u64,
 }
 
 impl Probe for Storage {
@@ -145,7 +144,7 @@ impl Probe for Storage {
             ];
             round.gauge(&MOUNT, labels, 1.0);
         }
-        round.gauge(&LEFT_OUT, NO_LABELS, as_f64(left_out));
+        round.gauge(&LEFT_OUT, NO_LABELS, real(left_out));
 
         if self.targets.len() < self.settings.directories.len() {
             self.targets = self
@@ -159,22 +158,17 @@ impl Probe for Storage {
         for target in &mut self.targets {
             let may_write = self.allowance.take(file::BYTES_A_ROUND, clock::monotonic_nanos());
             let measured = target.measure(may_write).map_err(ProbeError::Failed)?;
-            self.written += if may_write { file::BYTES_A_ROUND } else { 0 };
             for (operation, samples) in measured {
                 let labels = [LabelValue::Borrowed(operation), target.directory.clone().into()];
                 round.add(&TIME, Some(&COLD), labels, samples);
             }
         }
         if !self.targets.is_empty() {
-            round.gauge(&WRITTEN, NO_LABELS, as_f64(self.written));
+            let written = self.targets.iter().map(|target| target.written).sum();
+            round.gauge(&WRITTEN, NO_LABELS, real(written));
         }
         Ok(round)
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 bytes, which are 8 PiB")]
-const fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
