@@ -9,7 +9,7 @@ STATIC   := RUSTFLAGS="-C target-feature=+crt-static"
 KERNEL   := $(if $(wildcard out/guest-kernel/boot/vmlinuz-*),--kernel out/guest-kernel)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test golden bench clean
+.PHONY: help build demo check test golden bench calibration clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -48,6 +48,10 @@ bench: ## Measure the agent beside its peers, twelve minutes; writes agent/BUDGE
 	@tests/tools.sh bench
 	@$(MAKE) --no-print-directory build
 	cargo run --locked --release -p tierprobe-tests --bin bench -- --agent $(AGENT) --write agent/BUDGET.md
+
+calibration: ## Simulate fleets with known ratios, four minutes; writes collector/CALIBRATION.md
+	@echo "==> simulating fleets"
+	cargo run --locked --release -p tierprobe-tests --bin calibration -- --write collector/CALIBRATION.md
 
 clean: ## Remove what was built and unpacked
 	cargo clean
