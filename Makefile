@@ -9,7 +9,7 @@ STATIC   := RUSTFLAGS="-C target-feature=+crt-static"
 KERNEL   := $(if $(wildcard out/guest-kernel/boot/vmlinuz-*),--kernel out/guest-kernel)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test golden bench accuracy clean
+.PHONY: help build demo check test golden bench accuracy calibration clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -53,6 +53,10 @@ accuracy: ## Measure beside the tools that people trust, two minutes; writes age
 	@tests/tools.sh accuracy
 	@$(MAKE) --no-print-directory build
 	cargo run --locked --release -p tierprobe-tests --bin bench -- accuracy --agent $(AGENT) --write agent/ACCURACY.md
+
+calibration: ## Simulate fleets with known ratios, four minutes; writes collector/CALIBRATION.md
+	@echo "==> simulating fleets"
+	cargo run --locked --release -p tierprobe-tests --bin calibration -- --write collector/CALIBRATION.md
 
 clean: ## Remove what was built and unpacked
 	cargo clean

@@ -129,6 +129,13 @@ pub enum Warning {
         /// Their names.
         instances: Vec<String>,
     },
+    /// Instances lack the label that pairs share.
+    Unpaired {
+        /// The label.
+        by: String,
+        /// Their names.
+        instances: Vec<String>,
+    },
     /// Hosts stand apart from their group in most rows.
     OutlierHosts {
         /// Their names.
@@ -204,6 +211,7 @@ impl Warning {
             Self::UncertainTier { .. } => "uncertain_tier",
             Self::Stale { .. } => "stale",
             Self::WithoutLabel { .. } => "without_label",
+            Self::Unpaired { .. } => "unpaired",
             Self::OutlierHosts { .. } => "outlier_hosts",
             Self::Discarded { .. } => "discarded",
             Self::CoarseClock { .. } => "coarse_clock",
@@ -349,6 +357,9 @@ impl std::fmt::Display for Warning {
             ),
             Self::WithoutLabel { by, instances } => {
                 write!(f, "Left out for want of a label {by:?}: {}.", some_of(instances))
+            }
+            Self::Unpaired { by, instances } => {
+                write!(f, "In no pair for want of a label {by:?}: {}.", some_of(instances))
             }
             Self::OutlierHosts { hosts } => write!(
                 f,

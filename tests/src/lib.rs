@@ -5,6 +5,7 @@
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
+//! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`.
 //!
@@ -13,6 +14,7 @@
 pub mod agent;
 pub mod binary;
 pub mod dmidecode;
+pub mod fleet;
 pub mod http;
 pub mod need;
 pub mod program;

@@ -37,7 +37,7 @@ pub struct Args {
 
     /// Compare hosts of both sides within pairs that share this label, such as rack or machine; four pairs or
     /// more decide
-    #[arg(long, value_name = "LABEL", default_value = "boot_id")]
+    #[arg(long, value_name = "LABEL", default_value = compare::PAIR)]
     pair: String,
 
     /// Give a verdict although the sides are unlike in this: seccomp, cpu_model, release, clocksource, emulated or

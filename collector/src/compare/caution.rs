@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::like::Alike;
 use super::row::Row;
 use super::{Options, drift, summary};
-use crate::dataset::group::{Group, Grouped};
+use crate::dataset::group::{Group, Grouped, label};
 use crate::dataset::host::LeftOut;
 use crate::dataset::{Dataset, Member};
 use crate::stats::detectable::MIN_HOSTS;
@@ -35,6 +35,14 @@ pub(super) fn of_data(dataset: &Dataset, grouped: &Grouped<'_>, options: &Option
     }
     if !grouped.without.is_empty() {
         warnings.push(Warning::WithoutLabel { by: by.to_owned(), instances: grouped.without.clone() });
+    }
+    let unpaired: Vec<String> = members
+        .iter()
+        .filter(|member| options.pair != super::PAIR && label(member, &options.pair).is_none())
+        .map(|member| member.instance.name.clone())
+        .collect();
+    if !unpaired.is_empty() {
+        warnings.push(Warning::Unpaired { by: options.pair.clone(), instances: unpaired });
     }
     warnings.extend(drift::of(&grouped.groups, options));
     let discarded = dataset.discarded();

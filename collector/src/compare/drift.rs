@@ -12,9 +12,9 @@ use crate::stats::{ALPHA, multiple};
 use crate::warning::{Changed, Warning};
 
 /// A change that may be one.
-struct Found {
-    instance: String,
-    series: SeriesKey,
+struct Found<'a> {
+    instance: &'a str,
+    series: &'a SeriesKey,
     timestamp: f64,
     step: f64,
     p_value: f64,
@@ -23,7 +23,7 @@ struct Found {
 /// Names the instances whose durations changed by more than the threshold. All series of all instances are one
 /// family of tests.
 pub(super) fn of(groups: &[Group<'_>], options: &Options) -> Option<Warning> {
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<Found<'_>> = Vec::new();
     for group in groups {
         for member in &group.members {
             let keys = member.series.keys().filter(|key| {
@@ -32,25 +32,23 @@ pub(super) fn of(groups: &[Group<'_>], options: &Options) -> Option<Warning> {
                     && !member.independent.contains(&key.family)
             });
             found.extend(keys.filter_map(|key| {
-                let one = changed(group.readings(member, key)?)?;
-                let (timestamp, step, p_value) = one;
-                let instance = member.instance.name.clone();
-                Some(Found { instance, series: key.clone(), timestamp, step, p_value })
+                let (timestamp, step, p_value) = changed(group.readings(member, key)?)?;
+                Some(Found { instance: &member.instance.name, series: key, timestamp, step, p_value })
             }));
         }
     }
     let p_values: Vec<f64> = found.iter().map(|one| one.p_value).collect();
     let limit = options.threshold.log();
-    let mut by_instance: BTreeMap<String, Changed> = BTreeMap::new();
+    let mut by_instance: BTreeMap<&str, Changed> = BTreeMap::new();
     for (one, q_value) in found.into_iter().zip(multiple::q_values(&p_values)) {
         if q_value > ALPHA || one.step.abs() <= limit {
             continue;
         }
         let Found { instance, series, timestamp, step, .. } = one;
-        let ratio = step.exp();
-        match by_instance.get_mut(&instance) {
+        let (ratio, series) = (step.exp(), series.clone());
+        match by_instance.get_mut(instance) {
             None => {
-                let changed = Changed { instance: instance.clone(), series, timestamp, ratio, others: 0 };
+                let changed = Changed { instance: instance.to_owned(), series, timestamp, ratio, others: 0 };
                 by_instance.insert(instance, changed);
             }
             Some(known) => {

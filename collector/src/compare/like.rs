@@ -53,7 +53,9 @@ type Key = Vec<String>;
 /// Reduces two groups to what is alike.
 pub(super) fn of<'a>(baseline: &Group<'a>, candidate: &Group<'a>, options: &Options) -> Alike<'a> {
     let (baseline, candidate) = (baseline.clone(), candidate.clone());
-    let known = |label: &&str| says(&baseline, label) && says(&candidate, label) && **label != options.by;
+    // Who groups by a label, or by what it follows from, wants to see what it costs.
+    let is_grouped = |label: &str| label == options.by || (label == EMULATED && options.by == "hypervisor");
+    let known = |label: &&str| says(&baseline, label) && says(&candidate, label) && !is_grouped(label);
     let is_allowed =
         |label: &str| options.allow_mixed.iter().any(|allowed| allowed == label || allowed == ALL);
     let all = || LABELS.into_iter().chain(options.alike.iter().map(String::as_str)).filter(known);

@@ -38,6 +38,9 @@ use crate::source::Dropped;
 use crate::stats::equivalence::Threshold;
 use crate::warning::Warning;
 
+/// What pairs share unless the user says otherwise: the kernel.
+pub const PAIR: &str = "boot_id";
+
 /// How to compare.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -73,7 +76,7 @@ impl Default for Options {
             filters: Vec::new(),
             statistic: Statistic::P50,
             threshold: Threshold::default(),
-            pair: "boot_id".to_owned(),
+            pair: PAIR.to_owned(),
             allow_mixed: Vec::new(),
             alike: Vec::new(),
             window: Window::default(),

@@ -111,10 +111,11 @@ fn span(group: &Group<'_>) -> Option<(f64, f64)> {
     span
 }
 
-/// The rounds of a group, each instance by its longest series of a duration.
+/// The rounds of a group, each instance by its longest series of a duration. Medians stand for all numbers of a
+/// round.
 fn rounds(group: &Group<'_>) -> usize {
     let of_member = |member: &&crate::dataset::Member| {
-        let keys = member.series.keys().filter(|key| key.statistic != Statistic::Value);
+        let keys = member.series.keys().filter(|key| key.statistic == Statistic::P50);
         keys.filter_map(|key| group.readings(member, key)).map(<[_]>::len).max().unwrap_or(0)
     };
     group.members.iter().map(of_member).sum()
@@ -122,7 +123,7 @@ fn rounds(group: &Group<'_>) -> usize {
 
 fn durations<'a>(group: &Group<'a>) -> impl Iterator<Item = &'a [crate::dataset::Reading]> {
     group.members.iter().flat_map(|member| {
-        let durations = member.series.keys().filter(|key| key.statistic != Statistic::Value);
+        let durations = member.series.keys().filter(|key| key.statistic == Statistic::P50);
         durations.filter_map(|key| group.readings(member, key)).collect::<Vec<_>>()
     })
 }

@@ -78,6 +78,9 @@ impl<'a> Group<'a> {
     #[must_use]
     pub fn readings(&self, member: &'a Member, key: &SeriesKey) -> Option<&'a [Reading]> {
         let readings = member.series.get(key)?;
+        if self.span == Span::WHOLE {
+            return Some(readings);
+        }
         let begin = readings.partition_point(|reading| reading.timestamp < self.span.from);
         let end = readings.partition_point(|reading| reading.timestamp < self.span.until);
         let within = readings.get(begin..end).unwrap_or_default();

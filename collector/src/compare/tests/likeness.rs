@@ -40,7 +40,9 @@ fn emulated_machines_are_not_compared_with_those_on_hardware() {
     let refused = block(fleet.clone(), &Options::default());
     assert_eq!(refused.rows[0].reason, Some(Reason::Unlike));
     assert_eq!(refused.warnings[0], Warning::Refused { labels: vec!["emulated".into()] });
-    assert_eq!(block(fleet, &allowing("emulated")).rows[0].verdict, Verdict::Slower);
+    assert_eq!(block(fleet.clone(), &allowing("emulated")).rows[0].verdict, Verdict::Slower);
+    let by = Options { by: "hypervisor".into(), ..Options::default() };
+    assert_eq!(block(fleet, &by).rows[0].reason, None);
 }
 
 #[test]

@@ -93,7 +93,13 @@ fn pairs_can_share_any_label_and_hold_several_hosts() {
     let plain = row(fleet.clone());
     assert_eq!((plain.pairs, plain.reason), (0, Some(Reason::WideInterval)));
     let options = Options { pair: "rack".into(), ..Options::default() };
-    let paired = block(fleet, &options).rows.remove(0);
+    let paired = block(fleet.clone(), &options).rows.remove(0);
+    let unknown = Options { pair: "racks".into(), ..Options::default() };
+    let warnings = compare(&Dataset::new(fleet), &unknown).unwrap().warnings;
+    assert!(
+        matches!(&warnings[0], Warning::Unpaired { instances, .. } if instances.len() == 15),
+        "{warnings:?}"
+    );
     assert_eq!((paired.pairs, paired.verdict), (5, Verdict::Slower));
 }
 
