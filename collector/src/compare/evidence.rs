@@ -87,8 +87,11 @@ impl Evidence {
         }
     }
 
-    /// One host against four or more.
+    /// One host against four or more; nothing where the sides are unlike in more than the tier.
     pub(super) fn against_several(&self) -> Option<AgainstSeveral> {
+        if self.is_refused {
+            return None;
+        }
         let (ours, theirs) = (self.candidate.log_values(), self.baseline.log_values());
         let (difference, interval) = match (ours.as_slice(), theirs.as_slice()) {
             ([one], several) => single::against_several(*one, several)?,

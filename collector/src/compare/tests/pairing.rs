@@ -123,6 +123,13 @@ fn one_host_against_several_has_an_interval_and_no_verdict() {
     let one = row.against_several.unwrap();
     assert_eq!(one.hosts, 5);
     assert!(one.ratio_low > 1.2 && one.ratio_high < 1.8 && (1.4..1.6).contains(&one.ratio), "{one:?}");
+    let unlike = |one: Collected| {
+        let model = if one.instance.name == "odd" { "m1" } else { "m2" };
+        labelled(one, "cpu_model", model)
+    };
+    let fleet = [tier("vm", 5, 1.0), vec![instance("odd", "sandbox", &around(1.5, 20), &[])]].concat();
+    let refused = super::row(fleet.into_iter().map(unlike).collect());
+    assert_eq!((refused.reason, refused.against_several), (Some(Reason::OneHost), None));
     let swapped =
         super::row([vec![instance("odd", "vm", &around(1.5, 20), &[])], tier("sandbox", 5, 1.0)].concat());
     let other = swapped.against_several.unwrap();
