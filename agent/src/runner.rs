@@ -127,7 +127,8 @@ impl Runner {
             (Err(error), _) => Err(error.clone()),
         };
         let partners = result.as_ref().map_or(Duration::ZERO, |round| round.own_helpers_cpu);
-        let causes = watch.causes(placement.cpu, waited(), partners);
+        let answering = result.as_ref().map_or(Duration::ZERO, |round| round.answering_cpu);
+        let causes = watch.causes(placement.cpu, waited(), partners + answering);
         Some(Report {
             probe,
             result,

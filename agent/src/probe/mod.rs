@@ -158,6 +158,9 @@ pub struct Round {
     pub absent: Vec<String>,
     /// CPU time of the probe's own other threads. The measuring thread may have waited so long for them.
     pub own_helpers_cpu: Duration,
+    /// CPU time that others on this machine may have used to answer, on the measuring thread's CPU: it may have waited
+    /// for that, too.
+    pub answering_cpu: Duration,
 }
 
 /// One series of a duration family in one round.

@@ -33,7 +33,8 @@ pub(super) struct Legacy {
     protocols: [Protocol; 2],
     tables: Vec<Table>,
     rules: Rules,
-    /// Whether the tables have been looked for before: what was there then is nothing new.
+    /// Whether the tables have been looked for, and asked about since: what was there then is nothing new.
+    is_listed: bool,
     is_known: bool,
 }
 
@@ -41,7 +42,13 @@ impl Default for Legacy {
     fn default() -> Self {
         let v4 = Protocol { family: "ip", names: "/proc/net/ip_tables_names", is_ipv6: false, socket: None };
         let v6 = Protocol { family: "ip6", names: "/proc/net/ip6_tables_names", is_ipv6: true, socket: None };
-        Self { protocols: [v4, v6], tables: Vec::new(), rules: Rules::new(), is_known: false }
+        Self {
+            protocols: [v4, v6],
+            tables: Vec::new(),
+            rules: Rules::new(),
+            is_listed: false,
+            is_known: false,
+        }
     }
 }
 
@@ -60,6 +67,7 @@ impl Legacy {
                 Err(error) => return Err(error),
             }
         }
+        self.is_listed = true;
         self.tables.retain(|table| found.contains(&(table.protocol, table.name.clone())));
         for (protocol, name) in found {
             if !self.tables.iter().any(|table| table.protocol == protocol && table.name == name) {
@@ -91,7 +99,7 @@ impl Legacy {
             let rules = info.entries.saturating_sub(info.hooks + 1);
             *self.rules.entry((protocol.family, table_label(&table.name))).or_default() += rules;
         }
-        self.is_known = true;
+        self.is_known = self.is_listed;
         Ok(rewrites)
     }
 

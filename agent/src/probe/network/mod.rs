@@ -29,7 +29,7 @@
 //! The far end is part of a peer's round trip: its load, its idle states, and the wake-up of its echoing thread, which
 //! is not pinned. What is lost is in no quantile, so that a way that loses much looks faster than it is: read
 //! `tierprobe_network_exchanges_total` beside it. An own kernel on the far side is only recognised by its boot id.
-//! Only the first device of a route shows: from within a pod a whole overlay looks like `veth`. Options of Geneve and
+//! By files alone, macvlan, ipvlan and dummy are `other`. Only the first device of a route shows: from within a pod a whole overlay looks like `veth`. Options of Geneve and
 //! GRE are in no header length. Policy routing by mark or port is not followed.
 //!
 //! # Cost
@@ -89,7 +89,7 @@ const EXCHANGES: Family = Family {
 };
 const PEER_UP: Family = Family {
     name: "tierprobe_network_peer_up",
-    help: "Whether the peer answered anything in the last round that asked it.",
+    help: "Whether the peer answered a message in the last round that asked it.",
     kind: Kind::Gauge,
     labels: &["path"],
 };
@@ -196,9 +196,9 @@ impl Probe for Network {
         let mut round = Round::default();
         match self.loopback(placement, &mut round) {
             Ok(()) => {}
+            Err(error) if self.peers.is_empty() => return Err(error),
             // The peers are there nevertheless.
-            Err(ProbeError::Unsupported(reason)) if !self.peers.is_empty() => round.absent.push(reason),
-            Err(error) => return Err(error),
+            Err(error) => round.absent.push(error.to_string()),
         }
         self.peers(placement, &mut round);
         Ok(round)
@@ -270,6 +270,10 @@ fn add_path(round: &mut Round, name: &str, path: &Path, address: IpAddr) {
 fn explain(what: &str, error: &std::io::Error) -> ProbeError {
     if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable) {
         return ProbeError::unsupported(format!("{what} over loopback: {error}; is the interface lo up?"));
+    }
+    // One that was up before keeps its address and loses all packets.
+    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        return ProbeError::failed(what, "no answer over loopback in time; is the interface lo up?");
     }
     ProbeError::failed(&format!("{what} over loopback"), error)
 }

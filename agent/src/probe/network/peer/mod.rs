@@ -3,6 +3,10 @@
 pub(in crate::probe) mod exchange;
 pub(in crate::probe) mod tally;
 
+use std::time::Duration;
+
+use tierprobe_model::Quantiles;
+
 use exchange::{Answered, Connect, Exchange, Tcp, Udp};
 use tally::{Outcome, Tally};
 
@@ -127,15 +131,21 @@ impl State {
             let tcp = site.samples(Tcp::open(address, bytes.tcp), &mut tally);
             self.add(round, "tcp", size, tcp);
         }
+        // That its kernel takes connections does not say that it answers.
+        self.is_up = tally.of(Outcome::Answered) > 0;
         let connects = site.samples(Ok(Connect(address)), &mut tally);
         // A connection within one kernel is made on the CPU that asks for it, both ends of it.
         let placement = if site.is_our_kernel { "same_cpu" } else { "remote" };
+        if site.is_our_kernel {
+            round.answering_cpu += usual_time(&connects.remote);
+        }
         let labels = [self.peer.name.clone(), placement.to_owned()];
         round.add(&CONNECT, Some(&CONNECT_COLD), labels, connects.remote);
         self.take(&tally);
     }
 
     fn add(&self, round: &mut Round, protocol: &str, size: &str, sorted: Sorted) {
+        round.answering_cpu += usual_time(&sorted.same_cpu);
         for (placement, samples) in sorted.by_placement() {
             let labels = [protocol, &self.peer.name, placement, size].map(str::to_owned);
             round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), labels, samples);
@@ -146,7 +156,6 @@ impl State {
         for (total, outcome) in self.totals.iter_mut().zip(Outcome::ALL) {
             *total += u64::from(tally.of(outcome));
         }
-        self.is_up = tally.of(Outcome::Answered) > 0;
         self.reason = tally.last().map(str::to_owned);
         if self.is_up {
             self.failures = 0;
@@ -227,6 +236,16 @@ impl Site<'_> {
             _ => &mut sorted.remote,
         }
     }
+}
+
+/// How long exchanges on one CPU have taken if none was held up: whoever answered had less than that. By the median,
+/// so that what held some of them up is no excuse.
+fn usual_time(samples: &Samples) -> Duration {
+    let mut warm = samples.warm.clone();
+    let Some(quantiles) = Quantiles::of(&mut warm) else { return Duration::ZERO };
+    // A cold one and those of warm-up are besides.
+    let exchanges = u32::try_from(warm.len() + 1 + WARM_UP).unwrap_or(u32::MAX);
+    Duration::from_secs_f64(quantiles.p50 * f64::from(exchanges))
 }
 
 impl Sorted {
