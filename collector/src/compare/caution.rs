@@ -132,8 +132,8 @@ fn unlike(baseline: &Group<'_>, candidate: &Group<'_>, label: &str) -> Option<[V
 
 fn unlike_disturbance(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
     let share = |group: &Group<'_>| {
-        let disturbed = group.all_readings().filter(|reading| reading.disturbed).count();
-        real(disturbed) / real(group.all_readings().count()).max(1.0)
+        let (disturbed, all) = group.disturbed();
+        real(disturbed) / real(all).max(1.0)
     };
     let (a, b) = (share(baseline), share(candidate));
     ((a - b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {
