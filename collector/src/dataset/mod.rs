@@ -128,11 +128,15 @@ impl Dataset {
     }
 
     fn add(&mut self, one: Collected) {
-        self.sources.push(SourceSummary {
-            source: one.source,
-            instances: 1,
-            observations: one.observations.len(),
-        });
+        let observations = one.observations.len();
+        // Instances of one source come one after the other.
+        match self.sources.last_mut().filter(|last| last.source == one.source) {
+            Some(last) => {
+                last.instances += 1;
+                last.observations += observations;
+            }
+            None => self.sources.push(SourceSummary { source: one.source, instances: 1, observations }),
+        }
         self.discarded.not_finite += one.discarded.not_finite;
         self.discarded.clock_resets += one.discarded.clock_resets;
         self.discarded.duplicates += one.discarded.duplicates;
