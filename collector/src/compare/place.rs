@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use crate::dataset::group::Group;
-use crate::dataset::host::host_key;
 use crate::warning::Warning;
 
 /// Labels by which users say where an instance stands, the closest place first. None is the agent's own.
@@ -44,5 +43,5 @@ pub(super) fn apart(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warni
 }
 
 fn hosts(group: &Group<'_>) -> usize {
-    group.members.iter().map(|member| host_key(member)).collect::<BTreeSet<String>>().len()
+    group.members.iter().map(|member| member.host()).collect::<BTreeSet<u32>>().len()
 }
