@@ -9,7 +9,7 @@ use tierprobe_model::Family as Named;
 use super::identity;
 use crate::error::TakeError;
 use crate::exposition::{self, Family, Kind};
-use crate::observation::{Collected, Instance, Labels, Observation, Statistic, probe_of};
+use crate::observation::{Collected, Instance, Labels, Observation, Packed, Statistic, Vocabulary, probe_of};
 
 const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
 const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
@@ -77,6 +77,12 @@ impl Accumulator {
     pub fn finish(mut self) -> Collected {
         self.collected.observations.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp));
         self.collected
+    }
+
+    /// The same, packed, with the keys of a vocabulary that other accumulators may share.
+    #[must_use]
+    pub fn pack(self, vocabulary: &Vocabulary) -> Packed {
+        self.finish().pack(vocabulary)
     }
 
     /// The most rounds of any one probe so far; for showing progress.
