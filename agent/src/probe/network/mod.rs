@@ -11,7 +11,7 @@
 //! of the path (`size="mtu"`, 9000 bytes of packet at most); loopback is then measured with packets of 1500 bytes,
 //! too, as the control of what only copying costs. The reply says which kernel and which CPU answered: a peer on
 //! another kernel is `remote`; on this one each sample is `same_cpu` or `cross_cpu` by where it was answered, because
-//! the echoing thread goes where the scheduler wants it. Twelve samples of each kind after the cold one and two of
+//! the echoing thread goes where the scheduler wants it. Eight samples of each kind after the cold one and two of
 //! warm-up, none of warm-up where the way takes longer than 2 ms.
 //! A reply later than 250 ms is lost; replies to earlier messages, and what is no reply, are counted and waited past.
 //! A peer has three quarters of a second a round, all of them two seconds; one that does not answer is left alone
@@ -142,6 +142,8 @@ const LOOPBACK: &str = "loopback";
 
 const SAME_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 32 };
 const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
+/// Of the larger message over loopback, which is no end in itself.
+const CONTROL: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
 
 /// Bytes of the short message.
 pub(super) const SHORT_BYTES: usize = 64;
@@ -212,11 +214,11 @@ impl Network {
         let mut places = vec![("same_cpu", placement.cpu, SAME_CPU)];
         places.extend(placement.other.map(|other| ("cross_cpu", other, CROSS_CPU)));
         for (name, cpu, plan) in places {
-            let mut sizes = vec![("64", Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES })];
+            let mut sizes = vec![("64", Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES }, plan)];
             if !self.peers.is_empty() && name == "same_cpu" {
-                sizes.push(("mtu", Sizes::of(address, LARGEST_LOOPBACK_PACKET)));
+                sizes.push(("mtu", Sizes::of(address, LARGEST_LOOPBACK_PACKET), CONTROL));
             }
-            for (size, bytes) in sizes {
+            for (size, bytes, plan) in sizes {
                 let udp = loopback::udp(partner, address, cpu, plan, bytes.udp);
                 let udp = udp.map_err(|error| explain("UDP", &error))?;
                 round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", LOOPBACK, name, size], udp);
