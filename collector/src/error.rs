@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::exposition::ExpositionError;
+use crate::source::intake::MOST_SERIES;
 
 const FORMS: &str = "a source is http://HOST:PORT/metrics, a .json file of `tierprobe-agent measure --format json`, \
                      or a .prom file with a saved scrape";
@@ -201,4 +202,9 @@ pub enum TakeError {
         "an exposition, but not of a tierprobe agent: no metric begins with tierprobe_; check host, port and path"
     )]
     NotAnAgent,
+    /// Its label values change from scrape to scrape.
+    #[error(
+        "more than {MOST_SERIES} series over all scrapes: its label values change from scrape to scrape; check that it is an agent"
+    )]
+    TooManySeries,
 }

@@ -1,6 +1,6 @@
 //! Where observations come from. Each source yields one instance, [`Collected`].
 //!
-//! - [`accumulator`]: the text of scrapes into observations, whoever fetched it.
+//! - [`accumulator`]: the text of scrapes into observations, whoever fetched it; `intake` is one scrape of it.
 //! - [`agent`]: a live agent, scraped for a while.
 //! - [`record`]: the JSON of `tierprobe-agent measure`.
 //! - [`prom`]: a saved exposition.
@@ -8,6 +8,7 @@
 pub mod accumulator;
 pub mod agent;
 mod identity;
+pub(crate) mod intake;
 pub mod prom;
 pub mod record;
 
