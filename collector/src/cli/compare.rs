@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::progress;
 use crate::compare::{self, Options, Window, like};
-use crate::dataset::{Dataset, Filter};
+use crate::dataset::{Builder, Dataset, Filter};
 use crate::observation::Statistic;
 use crate::report::{self, Format};
 use crate::source::agent::Schedule;
@@ -18,8 +18,8 @@ use crate::{duration, output};
 /// What to compare, and how.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// http://HOST:PORT/metrics of an agent, a .json file of `tierprobe-agent measure --format json`, or a .prom
-    /// file with a saved scrape
+    /// http://HOST:PORT/metrics of an agent, a .json file of `tierprobe-agent measure --format json`, a .prom, .txt or .om
+    /// file with a saved scrape, each also packed as .gz or .zst, a folder of such files, or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<Source>,
 
@@ -93,7 +93,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let gathered = source::gather(&args.sources, &schedule, &|source, event| progress.report(source, event));
     progress.end();
 
-    let dataset = Dataset::new(gathered.collected).with_dropped(gathered.dropped);
+    let mut builder = Builder::keeping(args.statistic);
+    gathered.collected.into_iter().for_each(|one| builder.add(one));
+    let dataset = builder.build().with_dropped(gathered.dropped);
     let options = Options {
         by: args.by.clone(),
         baseline: args.baseline.clone(),

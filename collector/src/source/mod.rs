@@ -1,16 +1,17 @@
-//! Where observations come from. Each source yields one instance, [`Collected`].
+//! Where observations come from. Each source yields instances, [`Packed`].
 //!
 //! - [`accumulator`]: the text of scrapes into observations, whoever fetched it; `intake` is one scrape of it.
 //! - [`agent`]: a live agent, scraped for a while.
-//! - [`record`]: the JSON of `tierprobe-agent measure`.
-//! - [`prom`]: a saved exposition.
+//! - [`file`](mod@file): files, folders and standard input. [`record`]: the JSON of `tierprobe-agent measure`.
+//! - [`unpack`]: gzip and zstd.
 
 pub mod accumulator;
 pub mod agent;
+pub mod file;
 mod identity;
 pub(crate) mod intake;
-pub mod prom;
 pub mod record;
+pub mod unpack;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,17 +19,15 @@ use std::str::FromStr;
 pub use accumulator::Accumulator;
 
 use crate::error::{SourceError, SourceNameError};
-use crate::observation::Collected;
+use crate::observation::{Packed, Vocabulary};
 
 /// A source, as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An agent's `/metrics`.
     Agent(String),
-    /// A `.json` file that `tierprobe-agent measure --format json` wrote.
-    Record(PathBuf),
-    /// A `.prom` file: one saved scrape.
-    Prom(PathBuf),
+    /// Records of `tierprobe-agent measure --format json` and saved scrapes: a file, a folder, or standard input.
+    File(PathBuf),
 }
 
 impl FromStr for Source {
@@ -52,11 +51,7 @@ impl FromStr for Source {
             };
         }
         let path = PathBuf::from(text);
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => Ok(Self::Record(path)),
-            Some("prom") => Ok(Self::Prom(path)),
-            Some(_) | None => Err(named(SourceNameError::Unknown)),
-        }
+        if file::is_one(&path) { Ok(Self::File(path)) } else { Err(named(SourceNameError::Unknown)) }
     }
 }
 
@@ -64,7 +59,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Agent(address) => f.pad(address),
-            Self::Record(path) | Self::Prom(path) => f.pad(&path.to_string_lossy()),
+            Self::File(path) => f.pad(&path.to_string_lossy()),
         }
     }
 }
@@ -81,8 +76,8 @@ pub struct Dropped {
 /// What all sources gave together.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
-    /// One entry per source that gave something.
-    pub collected: Vec<Collected>,
+    /// One entry per instance of each source.
+    pub collected: Vec<Packed>,
     /// The sources that gave nothing.
     pub dropped: Vec<Dropped>,
 }
@@ -96,22 +91,26 @@ pub fn gather(
     schedule: &agent::Schedule,
     report: &(dyn Fn(&Source, &agent::Event) + Sync),
 ) -> Gathered {
-    let results: Vec<Result<Collected, SourceError>> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            sources.iter().map(|source| scope.spawn(move || read(source, schedule, report))).collect();
+    let vocabulary = Vocabulary::default();
+    let results: Vec<file::Given> = std::thread::scope(|scope| {
+        let threads: Vec<_> = sources
+            .iter()
+            .map(|source| scope.spawn(|| read(source, &vocabulary, schedule, report)))
+            .collect();
         threads
             .into_iter()
+            .zip(sources)
             // A panic in a thread is a bug in this program; one source less is better than all lost.
-            .map(|thread| thread.join().unwrap_or(Err(SourceError::Bug)))
+            .map(|(thread, source)| {
+                thread.join().unwrap_or_else(|_| vec![(source.to_string(), Err(SourceError::Bug))])
+            })
             .collect()
     });
     let mut gathered = Gathered::default();
-    for (source, result) in sources.iter().zip(results) {
+    for (source, result) in results.into_iter().flatten() {
         match result {
-            Ok(collected) => gathered.collected.push(collected),
-            Err(error) => gathered
-                .dropped
-                .push(Dropped { source: source.to_string(), reason: crate::error::chain(&error) }),
+            Ok(packed) => gathered.collected.push(packed),
+            Err(error) => gathered.dropped.push(Dropped { source, reason: crate::error::chain(&error) }),
         }
     }
     gathered
@@ -119,13 +118,16 @@ pub fn gather(
 
 fn read(
     source: &Source,
+    vocabulary: &Vocabulary,
     schedule: &agent::Schedule,
     report: &(dyn Fn(&Source, &agent::Event) + Sync),
-) -> Result<Collected, SourceError> {
+) -> file::Given {
     match source {
-        Source::Agent(address) => agent::scrape(address, schedule, &|event| report(source, event)),
-        Source::Record(path) => record::read(path),
-        Source::Prom(path) => prom::read(path),
+        Source::Agent(address) => {
+            let result = agent::scrape(address, schedule, &|event| report(source, event));
+            vec![(source.to_string(), result.map(|collected| collected.pack(vocabulary)))]
+        }
+        Source::File(path) => file::read(path, vocabulary),
     }
 }
 
@@ -135,8 +137,9 @@ mod tests {
 
     #[test]
     fn the_three_forms_are_told_apart() {
-        assert_eq!("a/b.json".parse(), Ok(Source::Record("a/b.json".into())));
-        assert_eq!("b.prom".parse(), Ok(Source::Prom("b.prom".into())));
+        for file in ["a/b.json", "b.json.gz", "b.prom", "b.txt.zst", "b.om", "-", "/"] {
+            assert_eq!(file.parse(), Ok(Source::File(file.into())));
+        }
         let address = "http://host:10990/metrics";
         assert_eq!(address.parse(), Ok(Source::Agent(address.into())));
     }
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn what_is_no_source_says_which_forms_exist() {
         let message = |text: &str| text.parse::<Source>().unwrap_err().to_string();
-        for text in ["host:10990", "notes.txt", "", "ftp://host/x", "https://host/metrics"] {
+        for text in ["host:10990", "notes.md", "a.gz", "", "ftp://host/x", "https://host/metrics"] {
             assert!(message(text).contains("http://"), "{text}: {}", message(text));
         }
         assert!(message("prometheus+http://host:9090").contains("not yet"));
