@@ -49,6 +49,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tierprobe_model::Detection;
+use tierprobe_web::Limits;
 use tokio::net::TcpListener;
 
 pub use lookout::locate;
@@ -71,14 +72,7 @@ const MEASURING_STACK_BYTES: usize = 256 << 10;
 ///
 /// The address, and what the system said about it.
 pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.with_context(|| {
-            format!("--web.listen-address: cannot listen on {address}; is another agent running there?")
-        })?);
-    }
-    Ok(listeners)
+    Ok(tierprobe_web::listen(addresses, "agent").await?)
 }
 
 /// Measures and answers on `listeners` until `shutdown`.
@@ -97,25 +91,17 @@ pub async fn run(
     let stop = Arc::new(Stop::default());
     let measuring = start_measuring(&config, machine, &place.host, &board, &stop)?;
 
-    let (close, closed) = tokio::sync::watch::channel(());
-    let answers = Arc::new(http::Answers { board, telemetry_path: config.telemetry_path });
-    let mut servers = Vec::new();
-    for listener in listeners {
+    for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(%address, tier = %place.detection.tier, "listening");
         }
-        let mut closed = closed.clone();
-        let end = async move {
-            let _sender_gone_is_the_end_too = closed.changed().await;
-        };
-        servers.push(tokio::spawn(http::serve(listener, Arc::clone(&answers), end)));
     }
-    shutdown.await;
-    tracing::info!("shutting down");
-    drop(close);
-    for server in servers {
-        let _panics_are_aborts = server.await;
-    }
+    let answers = Arc::new(http::Answers { board, telemetry_path: config.telemetry_path });
+    let shutdown = async {
+        shutdown.await;
+        tracing::info!("shutting down");
+    };
+    tierprobe_web::serve(listeners, answers, Limits::default(), shutdown).await;
     stop.stop();
     let _panics_are_aborts = measuring.join();
     Ok(())

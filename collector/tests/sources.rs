@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tierprobe_collector::source::agent::Schedule;
-use tierprobe_collector::source::{Gathered, Source, gather};
+use tierprobe_collector::source::scrape::collect::{Report, Schedule};
+use tierprobe_collector::source::{Gathered, Options, Source, gather};
 
 /// A server on a port of its own; `answer` gets each connection once its request is read, and the number of
 /// connections before it.
@@ -65,9 +65,11 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn gathered(addresses: &[String], duration: Duration) -> Gathered {
     let sources: Vec<Source> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    let schedule = Schedule { duration, interval: Schedule::MIN_INTERVAL, timeout: TIMEOUT };
+    let schedule =
+        Schedule { duration, interval: Schedule::MIN_INTERVAL, timeout: TIMEOUT, ..Schedule::default() };
+    let report: Report = Arc::new(|_, _| {});
     let begin = Instant::now();
-    let gathered = gather(&sources, &schedule, &|_, _| {});
+    let gathered = gather(&sources, &Options { schedule, ..Options::default() }, &report);
     // The last scrape may begin at the end of the duration and run into its timeout; the rest is slack for a busy
     // machine.
     let limit = duration + TIMEOUT + Duration::from_secs(3);

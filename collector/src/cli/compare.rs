@@ -1,16 +1,17 @@
 //! `compare`: tiers of a fleet, from live agents or from files.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use super::progress;
+use super::{access, progress};
 use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Builder, Dataset, Filter};
 use crate::observation::Statistic;
 use crate::report::{self, Format};
-use crate::source::agent::Schedule;
+use crate::source::scrape::collect::{Event, Report, Schedule};
 use crate::source::{self, Source};
 use crate::stats::equivalence::Threshold;
 use crate::{duration, output};
@@ -18,8 +19,9 @@ use crate::{duration, output};
 /// What to compare, and how.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// http://HOST:PORT/metrics of an agent, a .json file of `tierprobe-agent measure --format json`, a .prom, .txt or .om
-    /// file with a saved scrape, each also packed as .gz or .zst, a folder of such files, or - for standard input
+    /// http(s)://HOST:PORT/metrics of an agent; file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for a list
+    /// of agents; a .json file of `tierprobe-agent measure --format json`; a .prom, .txt or .om file with a saved scrape;
+    /// each also packed as .gz or .zst; a folder of such files; or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<Source>,
 
@@ -78,6 +80,9 @@ pub struct Args {
     /// Write to FILE instead of the terminal
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    access: access::Args,
 }
 
 /// Gathers, compares and reports.
@@ -87,10 +92,23 @@ pub struct Args {
 /// When there are no two groups to compare, or the report cannot be written. A source that fails is named in the
 /// report and is no error as long as the others are enough.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let schedule =
-        Schedule { duration: args.duration, interval: args.scrape_interval, ..Schedule::default() };
-    let progress = progress::Progress::begin(&args.sources, &schedule);
-    let gathered = source::gather(&args.sources, &schedule, &|source, event| progress.report(source, event));
+    let schedule = Schedule {
+        duration: args.duration,
+        interval: args.scrape_interval,
+        timeout: args.access.timeout,
+        concurrency: args.access.concurrency,
+    };
+    let asking = source::Options {
+        schedule,
+        rules: args.access.rules()?,
+        net: args.access.net(),
+        only: Some(args.statistic),
+        ..source::Options::default()
+    };
+    let progress = Arc::new(progress::Progress::begin(&args.sources, &schedule));
+    let listener = Arc::clone(&progress);
+    let report: Report = Arc::new(move |place: &str, event: &Event| listener.report(place, event));
+    let gathered = source::gather(&args.sources, &asking, &report);
     progress.end();
 
     let mut builder = Builder::keeping(args.statistic);

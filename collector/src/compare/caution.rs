@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::like::Alike;
 use super::row::Row;
-use super::{Options, drift, summary};
+use super::{Options, drift, place, summary};
 use crate::dataset::group::{Group, Grouped, label};
 use crate::dataset::host::LeftOut;
 use crate::dataset::{Dataset, Member};
@@ -90,6 +90,7 @@ pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row
     warnings.extend(
         unlike(baseline, candidate, "clocksource").map(|clocks| Warning::UnlikeClocks { sources: clocks }),
     );
+    warnings.extend(place::apart(baseline, candidate));
     warnings.extend(unlike_disturbance(baseline, candidate));
     warnings.extend(outlier_hosts(rows));
     warnings.extend(left_out(rows));

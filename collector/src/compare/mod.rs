@@ -6,6 +6,7 @@
 //! - [`window`]: which rounds count by when they ended.
 //! - `pairs`, `evidence`, `draft`: from two groups to a row.
 //! - `drift`: which instances changed while they were measured.
+//! - `place`: whether the sides stand in places of their own.
 //! - `caution`: what a reader must know of the groups before believing a row.
 
 mod caution;
@@ -15,6 +16,7 @@ mod evidence;
 pub mod here;
 pub mod like;
 mod pairs;
+mod place;
 pub mod row;
 #[cfg(test)]
 mod tests;

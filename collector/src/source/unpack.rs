@@ -118,10 +118,8 @@ fn unpack(reader: impl BufRead, encoding: Encoding, limit: usize) -> Result<Vec<
 /// One frame after the other.
 fn unpack_zstd(mut reader: impl BufRead, limit: usize, bytes: &mut Vec<u8>) -> Result<(), UnpackError> {
     while !reader.fill_buf()?.is_empty() {
-        // The window is kept in memory: none need be larger than what may come out.
-        let window = u64::try_from(limit.next_power_of_two()).unwrap_or(u64::MAX);
         let frame =
-            StreamingDecoder::new_with_max_window_size(&mut reader, window).map_err(io::Error::other)?;
+            StreamingDecoder::new_with_max_window_size(&mut reader, WINDOW).map_err(io::Error::other)?;
         read_limited(frame, limit, bytes)?;
     }
     Ok(())

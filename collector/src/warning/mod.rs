@@ -77,6 +77,13 @@ pub enum Warning {
         /// Clock sources of the baseline and of the candidate.
         sources: [Vec<String>; 2],
     },
+    /// Hosts stand in places that none of the other side shares.
+    SharedPlace {
+        /// The label that says where.
+        label: String,
+        /// Its values on the baseline's side and on the candidate's.
+        values: [Vec<String>; 2],
+    },
     /// The groups have nothing alike to compare, so there is no verdict.
     Refused {
         /// The labels in which they are unlike.
@@ -203,6 +210,7 @@ impl Warning {
             Self::UnlikeKernels { .. } => "unlike_kernels",
             Self::UnlikeProcessors { .. } => "unlike_processors",
             Self::UnlikeClocks { .. } => "unlike_clocks",
+            Self::SharedPlace { .. } => "shared_place",
             Self::Refused { .. } => "refused",
             Self::Excluded { .. } => "excluded",
             Self::FewAlike { .. } => "few_alike",

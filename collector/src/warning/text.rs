@@ -74,6 +74,13 @@ impl std::fmt::Display for Warning {
                 some_of(a),
                 some_of(b)
             ),
+            Self::SharedPlace { label, values: [a, b] } => write!(
+                f,
+                "The sides share no {label} ({} against {}), and hosts of one {label} may be alike: a difference may \
+                 be the {label}'s and not the tier's. Measure both sides in each and compare within it: --pair {label}.",
+                some_of(a),
+                some_of(b)
+            ),
             Self::Refused { labels } => write!(
                 f,
                 "No verdict: no instance of one side is like any of the other in {}. Measure what is alike, or \
