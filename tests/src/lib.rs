@@ -7,6 +7,7 @@
 //! - [`http`]: asks them.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
+//! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`.
 //!
 //! All of them fail by panicking with what the program said, as a test does.
@@ -16,9 +17,11 @@ pub mod binary;
 pub mod dmidecode;
 pub mod fleet;
 pub mod http;
+pub mod namespace;
 pub mod need;
 pub mod program;
 pub mod prometheus;
+pub mod relay;
 
 use std::path::{Path, PathBuf};
 
