@@ -1,7 +1,9 @@
 //! Reads all sources at the same time.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -10,10 +12,10 @@ use tokio::time::Instant;
 
 use super::discovery::{self, Discovery, DiscoveryError, Refresh};
 use super::scrape::collect::{Collect, Event, Report, Schedule};
-use super::{Dropped, Gathered, Source, prom, record, scrape};
+use super::{Dropped, Gathered, Source, file, scrape};
 use crate::error::{SourceError, chain};
 use crate::http::{Net, Rules};
-use crate::observation::Collected;
+use crate::observation::{Packed, Statistic, Vocabulary};
 
 /// How to ask those who are asked over HTTP.
 #[derive(Debug, Clone, Default)]
@@ -26,10 +28,14 @@ pub struct Options {
     pub rules: Arc<Rules>,
     /// Names and memory.
     pub net: Arc<Net>,
+    /// The only number of a duration's rounds that is kept of agents; all where it is not said.
+    pub only: Option<Statistic>,
+    /// In which series are kept once for all instances.
+    pub vocabulary: Vocabulary,
 }
 
 /// What one source gave: a file one result, a list of targets one for each.
-type Results = Vec<(String, Result<Collected, SourceError>)>;
+type Results = Vec<(String, Result<Packed, SourceError>)>;
 
 /// Reads all sources at the same time, and returns when the last one is through.
 ///
@@ -38,11 +44,17 @@ type Results = Vec<(String, Result<Collected, SourceError>)>;
 #[must_use]
 pub fn gather(sources: &[Source], options: &Options, report: &Report) -> Gathered {
     let all: Vec<(usize, Results)> = thread::scope(|scope| {
+        let files: Vec<(usize, &Path)> =
+            sources.iter().enumerate().filter_map(|(at, source)| Some((at, source.file()?))).collect();
+        let (files, next) = (Arc::new(files), Arc::new(AtomicUsize::new(0)));
         let mut threads = Vec::new();
-        for (at, source) in sources.iter().enumerate() {
-            if let Some(path) = source.file() {
-                threads.push(scope.spawn(move || vec![(at, vec![(source.to_string(), file(source, path))])]));
-            }
+        for _ in 0..readers().min(files.len()) {
+            let (files, next) = (Arc::clone(&files), Arc::clone(&next));
+            threads.push(scope.spawn(move || {
+                let turn = || files.get(next.fetch_add(1, Ordering::Relaxed));
+                let read = |(at, path): &(usize, &Path)| (*at, file::read(path, &options.vocabulary));
+                std::iter::from_fn(turn).map(read).collect()
+            }));
         }
         threads.push(scope.spawn(|| scraped(sources, options, report)));
         // A panic in a thread is a bug in this program; one source less is better than all lost.
@@ -63,8 +75,9 @@ pub fn gather(sources: &[Source], options: &Options, report: &Report) -> Gathere
     gathered
 }
 
-fn file(source: &Source, path: &Path) -> Result<Collected, SourceError> {
-    if matches!(source, Source::Prom(_)) { prom::read(path) } else { record::read(path) }
+/// How many threads read files: as many as there are processors.
+fn readers() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Everything that is scraped, on this thread.
@@ -88,7 +101,7 @@ fn scraped(sources: &[Source], options: &Options, report: &Report) -> Vec<(usize
         Err(error) => return all_fail(error),
     };
     let looks = Arc::new(Looks::default());
-    let collect = Arc::new(Collect::new(&options.schedule, Arc::clone(report)));
+    let collect = Arc::new(Collect::new(options, Arc::clone(report)));
     runtime.block_on(scrape_all(&lists, options, &looks, &collect, report));
 
     // The same source twice is one source.
