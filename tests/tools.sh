@@ -25,6 +25,9 @@ promtool prometheus scraping_and_rules
 systemd-analyze systemd the_unit_file
 virt-what virt-what comparing_detection
 ip iproute2 network_namespaces
+iptables iptables packet_filters
+setpriv util-linux fewer_capabilities
+taskset util-linux pinning
 git git the_house_rules
 "
 bench="$demo
