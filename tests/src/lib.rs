@@ -6,6 +6,7 @@
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
+//! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`.
@@ -16,6 +17,7 @@ pub mod agent;
 pub mod binary;
 pub mod dmidecode;
 pub mod fleet;
+pub mod guest;
 pub mod http;
 pub mod namespace;
 pub mod need;
