@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::exposition::ExpositionError;
 use crate::http::HttpError;
 use crate::http::address::AddressError;
+use crate::source::store::StoreError;
 
 const FORMS: &str = "a source is http(s)://HOST:PORT/metrics of an agent, prometheus+http(s)://HOST:PORT/PREFIX of a \
                      store, file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for lists of agents, a .json file \
@@ -96,6 +97,9 @@ pub enum SourceError {
     /// The system does not give what asking over HTTP needs.
     #[error("cannot scrape: {0}")]
     Runtime(String),
+    /// A store gave nothing usable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Nothing in it can be compared.
     #[error("it holds no measurement: no probe has finished a round; run the agent longer")]
     NoRounds,

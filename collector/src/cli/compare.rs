@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{access, progress};
+use super::{access, progress, store};
 use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Dataset, Filter};
 use crate::observation::Statistic;
@@ -20,7 +20,7 @@ use crate::{duration, output};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// http(s)://HOST:PORT/metrics of an agent; file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for a list
-    /// of agents; a .json file of `tierprobe-agent measure --format json`; or a .prom file with a saved scrape
+    /// of agents; prometheus+http(s)://HOST:PORT/PREFIX of a Prometheus, Thanos, Mimir or VictoriaMetrics; a .json file of `tierprobe-agent measure --format json`; or a .prom file with a saved scrape
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<Source>,
 
@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = window)]
     window: Option<Duration>,
 
-    /// How long to scrape agents
+    /// How long to scrape agents, and how far back to ask stores
     #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
     duration: Duration,
 
@@ -82,6 +82,9 @@ pub struct Args {
 
     #[command(flatten)]
     access: access::Args,
+
+    #[command(flatten)]
+    store: store::Args,
 }
 
 /// Gathers, compares and reports.
@@ -101,6 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         schedule,
         rules: args.access.rules()?,
         net: args.access.net(),
+        store: args.store.options(args.duration, args.statistic)?,
         ..source::Options::default()
     };
     let progress = Arc::new(progress::Progress::begin(&args.sources, &schedule));
@@ -109,7 +113,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let gathered = source::gather(&args.sources, &asking, &report);
     progress.end();
 
-    let dataset = Dataset::new(gathered.collected).with_dropped(gathered.dropped);
+    let dataset = Dataset::new(gathered.collected).with_dropped(gathered.dropped).with_notes(gathered.notes);
     let options = Options {
         by: args.by.clone(),
         baseline: args.baseline.clone(),

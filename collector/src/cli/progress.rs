@@ -64,7 +64,7 @@ impl Progress {
         let before = target.failure.take();
         match event {
             Event::Scraped { rounds } => target.rounds = Some(*rounds),
-            Event::Found { .. } => {}
+            Event::Found { .. } | Event::Read { .. } => {}
             Event::Failed { reason } => target.failure = Some(reason.clone()),
         }
         let now = target.failure.clone();
