@@ -7,7 +7,8 @@
 //! - [`http`]: asks them.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
-//! - [`prometheus`]: a real Prometheus server, and `promtool`.
+//! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
+//! - [`simulated`]: agents with known values, thousands of them if need be.
 //!
 //! All of them fail by panicking with what the program said, as a test does.
 
@@ -19,6 +20,8 @@ pub mod http;
 pub mod need;
 pub mod program;
 pub mod prometheus;
+pub mod simulated;
+pub mod victoria;
 
 use std::path::{Path, PathBuf};
 

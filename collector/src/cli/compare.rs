@@ -14,6 +14,7 @@ use crate::report::{self, Format};
 use crate::source::scrape::collect::{Event, Report, Schedule};
 use crate::source::{self, Source};
 use crate::stats::equivalence::Threshold;
+use crate::warning::some_of;
 use crate::{duration, output};
 
 /// What to compare, and how.
@@ -139,7 +140,7 @@ fn dropped(dataset: &Dataset) -> String {
     if dropped.is_empty() {
         "cannot compare".to_owned()
     } else {
-        format!("cannot compare (no data from {})", dropped.join("; "))
+        format!("cannot compare (no data from {})", some_of(&dropped))
     }
 }
 

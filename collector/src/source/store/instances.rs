@@ -146,7 +146,8 @@ impl Fleet {
     /// Takes note of numbers about instances.
     pub fn note_numbers(&mut self, series: Vec<Series>) {
         for one in series {
-            let (Some(at), Some(sample)) = (self.find(&one.metric), one.value) else { continue };
+            let latest = one.value.or_else(|| one.values.0.last().copied());
+            let (Some(at), Some(sample)) = (self.find(&one.metric), latest) else { continue };
             let name = one.metric.get(NAME).cloned().unwrap_or_default();
             let own = self.own(one.metric);
             if let Some(known) = self.known.get_mut(at) {

@@ -22,6 +22,8 @@ const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
 const ALL_NAMES: &str = "(instance:)?tierprobe_.+";
 /// After how long without a scrape an instance is stale, in seconds: when Prometheus itself no longer shows it.
 const STALE_SECONDS: f64 = 300.0;
+/// What is asked for besides what was computed, in seconds.
+const RECENT_SECONDS: f64 = 60.0;
 /// Up to how many instances are asked for by name; beyond, asking for all is cheaper.
 const FEW: usize = 50;
 
@@ -113,6 +115,10 @@ async fn identify(api: &mut Api, fleet: &mut Fleet, span: Span) -> Result<(), St
         let milliseconds = ((span.to - span.from) * 1000.0).ceil();
         let latest = format!("last_over_time({}[{milliseconds:.0}ms])", api.selector(name, &[]));
         fleet.note_numbers(api.query(&latest, span.to).await?);
+        // VictoriaMetrics leaves the last half minute out of what is computed; samples as they are have it.
+        let recent = Span { from: span.from.max(span.to - RECENT_SECONDS), to: span.to };
+        let selector = api.selector(name, &[]);
+        api.samples(&selector, recent, |series| fleet.note_numbers(series)).await?;
     }
     Ok(())
 }
