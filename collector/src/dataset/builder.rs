@@ -92,7 +92,14 @@ impl Builder {
             member.duration_tracks = member.find_duration_tracks();
             members.push(member);
         }
-        Dataset { members, sources: self.sources, dropped: Vec::new(), notes: Vec::new(), discarded, help: self.help }
+        Dataset {
+            members,
+            sources: self.sources,
+            dropped: Vec::new(),
+            notes: Vec::new(),
+            discarded,
+            help: self.help,
+        }
     }
 
     /// The place of an instance, which is added if it is new.
