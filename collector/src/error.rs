@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use crate::exposition::ExpositionError;
 use crate::http::HttpError;
 use crate::http::address::AddressError;
+use crate::source::intake::MOST_SERIES;
 use crate::source::store::StoreError;
+use crate::source::unpack::UnpackError;
 
 const FORMS: &str = "a source is http(s)://HOST:PORT/metrics of an agent, prometheus+http(s)://HOST:PORT/PREFIX of a \
                      store, file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for lists of agents, a .json file \
-                     of `tierprobe-agent measure --format json`, or a .prom file with a saved scrape";
+                     of `tierprobe-agent measure --format json`, a .prom, .txt or .om file with a saved scrape, \
+                     each also packed as .gz or .zst, a folder of such files, or - for standard input";
 
 /// Why a text names no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,13 +66,36 @@ pub enum SourceError {
         /// The schema this program reads.
         known: u32,
     },
-    /// A file is larger than any that this program's formats need.
-    #[error("{path} is larger than {limit_mib} MiB")]
-    TooLarge {
+    /// A file could not be unpacked, or is larger than any that this program's formats need.
+    #[error("cannot read {path}")]
+    Unpack {
         /// Which file.
         path: PathBuf,
-        /// The limit, in MiB.
-        limit_mib: usize,
+        /// Why.
+        #[source]
+        error: UnpackError,
+    },
+    /// A device, a pipe or a socket.
+    #[error("{path} is no file; what is piped is named -")]
+    NotAFile {
+        /// Which path.
+        path: PathBuf,
+    },
+    /// A folder with nothing to read.
+    #[error(
+        "there is no file in {path} that ends with .json, .prom, .txt or .om, with or without .gz or .zst"
+    )]
+    NoFiles {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// A folder with too much to read.
+    #[error("there are more than {limit} files in {path}: name them one by one")]
+    TooManyFiles {
+        /// Which folder.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
     },
     /// A saved exposition is not one.
     #[error("{path} cannot be used")]
@@ -228,4 +254,9 @@ pub enum TakeError {
         "an exposition, but not of a tierprobe agent: no metric begins with tierprobe_; check host, port and path"
     )]
     NotAnAgent,
+    /// Its label values change from scrape to scrape.
+    #[error(
+        "more than {MOST_SERIES} series over all scrapes: its label values change from scrape to scrape; check that it is an agent"
+    )]
+    TooManySeries,
 }

@@ -212,7 +212,7 @@ fn a_target_that_comes_up_late_is_waited_for() {
     });
     let gathered = gathered(&[address], Duration::from_millis(1500));
     assert_eq!(gathered.dropped, []);
-    let rounds = gathered.collected[0].observations.len();
+    let rounds = gathered.collected[0].observations();
     assert!((2..=6).contains(&rounds), "{rounds} rounds");
 }
 
@@ -224,7 +224,7 @@ fn a_target_that_goes_away_is_stale_and_its_rounds_count() {
         }
     });
     let gathered = gathered(&[address], Duration::from_millis(2000));
-    assert_eq!(gathered.collected[0].observations.len(), 2);
+    assert_eq!(gathered.collected[0].observations(), 2);
     assert!(gathered.collected[0].stale_seconds.is_some_and(|age| age > 0.6), "{gathered:?}");
 }
 
@@ -243,6 +243,6 @@ fn one_bad_target_does_not_take_the_good_ones_with_it() {
     let collected = &gathered.collected[0];
     assert_eq!(collected.instance.labels["tier"], "vm");
     // Every round is shown twice and counts once.
-    assert!((2..=3).contains(&collected.observations.len()), "{} rounds", collected.observations.len());
+    assert!((2..=3).contains(&collected.observations()), "{} rounds", collected.observations());
     assert_eq!(collected.stale_seconds, None);
 }

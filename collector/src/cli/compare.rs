@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::{access, progress, store};
 use crate::compare::{self, Options, Window, like};
-use crate::dataset::{Dataset, Filter};
+use crate::dataset::{Builder, Dataset, Filter};
 use crate::observation::Statistic;
 use crate::report::{self, Format};
 use crate::source::scrape::collect::{Event, Report, Schedule};
@@ -21,7 +21,9 @@ use crate::{duration, output};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// http(s)://HOST:PORT/metrics of an agent; file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for a list
-    /// of agents; prometheus+http(s)://HOST:PORT/PREFIX of a Prometheus, Thanos, Mimir or VictoriaMetrics; a .json file of `tierprobe-agent measure --format json`; or a .prom file with a saved scrape
+    /// of agents; prometheus+http(s)://HOST:PORT/PREFIX of a Prometheus, Thanos, Mimir or VictoriaMetrics; a .json file
+    /// of `tierprobe-agent measure --format json`; a .prom, .txt or .om file with a saved scrape; each also packed as
+    /// .gz or .zst; a folder of such files; or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<Source>,
 
@@ -106,6 +108,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         rules: args.access.rules()?,
         net: args.access.net(),
         store: args.store.options(args.duration, args.statistic)?,
+        only: Some(args.statistic),
         ..source::Options::default()
     };
     let progress = Arc::new(progress::Progress::begin(&args.sources, &schedule));
@@ -114,7 +117,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let gathered = source::gather(&args.sources, &asking, &report);
     progress.end();
 
-    let dataset = Dataset::new(gathered.collected).with_dropped(gathered.dropped).with_notes(gathered.notes);
+    let mut builder = Builder::keeping(args.statistic);
+    gathered.collected.into_iter().for_each(|one| builder.add(one));
+    let dataset = builder.build().with_dropped(gathered.dropped).with_notes(gathered.notes);
     let options = Options {
         by: args.by.clone(),
         baseline: args.baseline.clone(),

@@ -1,6 +1,6 @@
 //! Puts together what the sources yield, one instance after the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Dataset, Member, SourceSummary};
@@ -25,7 +25,6 @@ pub struct Builder {
     by_source: HashMap<String, usize>,
     shown: HashSet<(usize, usize)>,
     discarded: Discarded,
-    help: BTreeMap<String, String>,
 }
 
 /// An instance, and what each of its sources gave.
@@ -51,7 +50,6 @@ impl Builder {
         self.discarded.not_finite += one.discarded.not_finite;
         self.discarded.clock_resets += one.discarded.clock_resets;
         self.discarded.duplicates += one.discarded.duplicates;
-        self.help.extend(one.help);
         let series = self.translation.of(one.series, &one.vocabulary, &self.vocabulary, self.only);
 
         let at = self.place(one.instance);
@@ -92,14 +90,8 @@ impl Builder {
             member.duration_tracks = member.find_duration_tracks();
             members.push(member);
         }
-        Dataset {
-            members,
-            sources: self.sources,
-            dropped: Vec::new(),
-            notes: Vec::new(),
-            discarded,
-            help: self.help,
-        }
+        let help = keys.help().clone();
+        Dataset { members, sources: self.sources, dropped: Vec::new(), notes: Vec::new(), discarded, help }
     }
 
     /// The place of an instance, which is added if it is new.
@@ -167,7 +159,13 @@ impl Translation {
             self.known.entry(id).or_insert_with(|| {
                 let key = from.key(id)?;
                 let is_kept = only.is_none_or(|only| [only, Statistic::Value].contains(&key.statistic));
-                is_kept.then(|| to.id(&key))
+                if !is_kept {
+                    return None;
+                }
+                if let Some(help) = from.help(&key.family) {
+                    to.describe(&key.family, &help);
+                }
+                Some(to.id(&key))
             });
         }
         let known = |id: SeriesId| self.known.get(&id).copied().flatten();

@@ -63,7 +63,6 @@ impl Columns {
     }
 
     /// Begins a round of a track.
-    #[cfg(test)]
     pub(crate) fn round(&mut self, track: usize, timestamp: f64, disturbed: bool) {
         if let Some(track) = self.tracks.get_mut(track) {
             track.push(timestamp, disturbed);
@@ -71,7 +70,6 @@ impl Columns {
     }
 
     /// The value of a column at its track's latest round.
-    #[cfg(test)]
     pub(crate) fn put(&mut self, column: usize, value: f64) {
         let Some(column) = self.columns.get_mut(column) else { return };
         let rounds = self.tracks.get(column.track).map_or(0, |track| track.timestamps.len());

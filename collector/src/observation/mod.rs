@@ -13,6 +13,7 @@ pub mod track;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use columns::Columns;
 pub use packed::{Packed, Packer};
 pub use series::{SeriesId, SeriesKey, Vocabulary};
 pub use statistic::Statistic;

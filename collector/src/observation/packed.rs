@@ -18,8 +18,6 @@ pub struct Packed {
     pub source: String,
     /// Whose they are.
     pub instance: Instance,
-    /// One sentence on each family, where the source has it.
-    pub help: BTreeMap<String, String>,
     /// As [`Collected::independent`].
     pub independent: BTreeSet<String>,
     /// What was left out on the way.
@@ -31,6 +29,22 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// An instance and its columns.
+    pub(crate) fn of(
+        source: String,
+        instance: Instance,
+        discarded: Discarded,
+        columns: Columns,
+        vocabulary: &Vocabulary,
+    ) -> Self {
+        let mut packed =
+            Self { source, instance, discarded, vocabulary: vocabulary.clone(), ..Self::default() };
+        let (series, duplicates) = columns.pack();
+        packed.series = series;
+        packed.discarded.duplicates += duplicates;
+        packed
+    }
+
     /// How many observations it holds.
     #[must_use]
     pub fn observations(&self) -> usize {
@@ -47,8 +61,12 @@ impl Packed {
     #[must_use]
     pub fn unpack(self) -> Collected {
         let mut observations = Vec::with_capacity(self.observations());
+        let mut help = BTreeMap::new();
         for (id, readings) in self.series.iter() {
             let Some(key) = self.vocabulary.key(id) else { continue };
+            if let Some(text) = self.vocabulary.help(&key.family) {
+                help.insert(key.family.clone(), text);
+            }
             observations.extend(readings.iter().map(|reading| Observation {
                 family: key.family.clone(),
                 labels: key.labels.clone(),
@@ -62,7 +80,7 @@ impl Packed {
             source: self.source,
             instance: self.instance,
             observations,
-            help: self.help,
+            help,
             independent: self.independent,
             discarded: self.discarded,
             stale_seconds: self.stale_seconds,
@@ -104,7 +122,7 @@ impl Packer {
         }
     }
 
-    /// The instance, the help texts and whatever else is not a reading, for the caller to fill in.
+    /// The instance and whatever else is not a reading, for the caller to fill in.
     pub fn about(&mut self) -> &mut Packed {
         &mut self.packed
     }
@@ -130,7 +148,7 @@ impl Collected {
             packer.series(&key, [Reading { timestamp, value, disturbed }]);
         }
         let mut packed = packer.pack();
-        packed.help = self.help;
+        self.help.iter().for_each(|(family, help)| vocabulary.describe(family, help));
         packed.independent = self.independent;
         packed.stale_seconds = self.stale_seconds;
         packed.discarded.not_finite += self.discarded.not_finite;

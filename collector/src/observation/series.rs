@@ -1,6 +1,6 @@
 //! Which number of which series a value is, and the vocabulary in which each of these is kept once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Labels, Statistic};
@@ -28,7 +28,8 @@ impl SeriesId {
     }
 }
 
-/// Every key once, for all instances that share the vocabulary: clones are handles of the same one.
+/// Every key once, with what its family is, for all instances that share the vocabulary: clones are handles of the same
+/// one.
 ///
 /// The agents of a fleet publish the same series. A key is some six hundred bytes, a place four.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,21 @@ impl Vocabulary {
     #[must_use]
     pub fn key(&self, id: SeriesId) -> Option<Arc<SeriesKey>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).keys.get(id.index()).cloned()
+    }
+
+    /// Keeps one sentence on a family, unless there is one already.
+    pub fn describe(&self, family: &str, help: &str) {
+        let is_known = self.0.read().unwrap_or_else(PoisonError::into_inner).help.contains_key(family);
+        if !is_known {
+            let help = help.to_owned();
+            self.0.write().unwrap_or_else(PoisonError::into_inner).help.insert(family.to_owned(), help);
+        }
+    }
+
+    /// The sentence on a family.
+    #[must_use]
+    pub fn help(&self, family: &str) -> Option<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).help.get(family).cloned()
     }
 
     /// Whether places of one mean the same in the other.
@@ -66,6 +82,8 @@ impl Vocabulary {
 pub(crate) struct Keys {
     keys: Vec<Arc<SeriesKey>>,
     ids: HashMap<Arc<SeriesKey>, SeriesId>,
+    /// One sentence on each family, where a source has it.
+    help: BTreeMap<String, String>,
 }
 
 impl Keys {
@@ -79,6 +97,10 @@ impl Keys {
 
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    pub(crate) fn help(&self) -> &BTreeMap<String, String> {
+        &self.help
     }
 
     fn add(&mut self, key: SeriesKey) -> SeriesId {

@@ -1,7 +1,9 @@
 //! Reads all sources at the same time.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -10,10 +12,10 @@ use tokio::time::Instant;
 
 use super::discovery::{self, Discovery, DiscoveryError, Refresh};
 use super::scrape::collect::{Collect, Event, Report, Schedule};
-use super::{Dropped, Gathered, Note, Source, prom, record, scrape, store};
+use super::{Dropped, Gathered, Note, Source, file, scrape, store};
 use crate::error::{SourceError, chain};
 use crate::http::{Address, Net, Rules};
-use crate::observation::Collected;
+use crate::observation::{Packed, Statistic, Vocabulary};
 
 /// How to ask those who are asked over HTTP.
 #[derive(Debug, Clone, Default)]
@@ -28,18 +30,22 @@ pub struct Options {
     pub net: Arc<Net>,
     /// What to ask stores for.
     pub store: store::Options,
+    /// The only number of a duration's rounds that is kept of agents; all where it is not said.
+    pub only: Option<Statistic>,
+    /// In which series are kept once for all instances.
+    pub vocabulary: Vocabulary,
 }
 
 /// What one source gave.
 #[derive(Default)]
 struct Given {
     /// A file has one result, a list of targets one for each.
-    results: Vec<(String, Result<Collected, SourceError>)>,
+    results: Vec<(String, Result<Packed, SourceError>)>,
     notes: Vec<Note>,
 }
 
 impl Given {
-    fn one(source: String, result: Result<Collected, SourceError>) -> Self {
+    fn one(source: String, result: Result<Packed, SourceError>) -> Self {
         Self { results: vec![(source, result)], notes: Vec::new() }
     }
 }
@@ -51,13 +57,21 @@ impl Given {
 #[must_use]
 pub fn gather(sources: &[Source], options: &Options, report: &Report) -> Gathered {
     let all: Vec<(usize, Given)> = thread::scope(|scope| {
+        let files: Vec<(usize, &Path)> =
+            sources.iter().enumerate().filter_map(|(at, source)| Some((at, source.file()?))).collect();
+        let (files, next) = (Arc::new(files), Arc::new(AtomicUsize::new(0)));
         let mut threads = Vec::new();
+        for _ in 0..readers().min(files.len()) {
+            let (files, next) = (Arc::clone(&files), Arc::clone(&next));
+            threads.push(scope.spawn(move || {
+                let turn = || files.get(next.fetch_add(1, Ordering::Relaxed));
+                let read = |(at, path): &(usize, &Path)| {
+                    (*at, Given { results: file::read(path, &options.vocabulary), notes: Vec::new() })
+                };
+                std::iter::from_fn(turn).map(read).collect()
+            }));
+        }
         for (at, source) in sources.iter().enumerate() {
-            if let Some(path) = source.file() {
-                threads.push(
-                    scope.spawn(move || vec![(at, Given::one(source.to_string(), file(source, path)))]),
-                );
-            }
             if let Source::Store(prefix) = source {
                 let read = move || vec![(at, stored(&source.to_string(), prefix, options, report))];
                 threads.push(scope.spawn(read));
@@ -87,8 +101,9 @@ pub fn gather(sources: &[Source], options: &Options, report: &Report) -> Gathere
     gathered
 }
 
-fn file(source: &Source, path: &Path) -> Result<Collected, SourceError> {
-    if matches!(source, Source::Prom(_)) { prom::read(path) } else { record::read(path) }
+/// How many threads read files: as many as there are processors.
+fn readers() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// What a store has.
@@ -100,7 +115,14 @@ fn stored(source: &str, prefix: &Address, options: &Options, report: &Report) ->
     let (access, labels) = options.rules.find(prefix);
     let progress = |observations| report(source, &Event::Read { observations });
     let net = Arc::clone(&options.net);
-    let read = store::read(source, prefix.clone(), &access, net, options.store.clone(), &progress);
+    let read = store::read(
+        (source, &options.vocabulary),
+        prefix.clone(),
+        &access,
+        net,
+        options.store.clone(),
+        &progress,
+    );
     match runtime.block_on(read) {
         Ok(stored) => {
             let note = |text, is_warning| Note { source: source.to_owned(), text, is_warning };
@@ -144,7 +166,7 @@ fn scraped(sources: &[Source], options: &Options, report: &Report) -> Vec<(usize
         Err(error) => return all_fail(error),
     };
     let looks = Arc::new(Looks::default());
-    let collect = Arc::new(Collect::new(&options.schedule, Arc::clone(report)));
+    let collect = Arc::new(Collect::new(options, Arc::clone(report)));
     runtime.block_on(scrape_all(&lists, options, &looks, &collect, report));
 
     // The same source twice is one source.

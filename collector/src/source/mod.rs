@@ -1,20 +1,22 @@
-//! Where observations come from. Each instance is one [`Collected`].
+//! Where observations come from. Each instance is one [`Packed`].
 //!
-//! - [`accumulator`]: the text of scrapes into observations, whoever fetched it.
+//! - [`accumulator`]: the text of scrapes into observations, whoever fetched it; `intake` is one scrape of it.
 //! - [`scrape`]: live agents, for a while or for ever; [`discovery`] says which.
-//! - [`record`]: the JSON of `tierprobe-agent measure`.
 //! - [`store`]: Prometheus and what answers like it.
-//! - [`prom`]: a saved exposition.
+//! - [`file`](mod@file): files, folders and standard input; [`record`] is the JSON of `tierprobe-agent measure`.
+//! - [`unpack`]: gzip and zstd, within limits.
 //! - [`gather`](mod@gather): all of them at the same time.
 
 pub mod accumulator;
 pub mod discovery;
+pub mod file;
 pub mod gather;
 mod identity;
-pub mod prom;
+pub(crate) mod intake;
 pub mod record;
 pub mod scrape;
 pub mod store;
+pub mod unpack;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -24,7 +26,7 @@ pub use gather::{Options, gather};
 
 use crate::error::SourceNameError;
 use crate::http::Address;
-use crate::observation::Collected;
+use crate::observation::Packed;
 use discovery::{Discovery, name};
 
 /// A source, as the user names it.
@@ -40,17 +42,15 @@ pub enum Source {
     Dns(name::Question),
     /// `prometheus+http(s)://`: a store with the HTTP API of Prometheus.
     Store(Address),
-    /// A `.json` file that `tierprobe-agent measure --format json` wrote.
-    Record(PathBuf),
-    /// A `.prom` file: one saved scrape.
-    Prom(PathBuf),
+    /// Records of `tierprobe-agent measure --format json` and saved scrapes: a file, a folder, or standard input.
+    File(PathBuf),
 }
 
 impl Source {
     /// The file, of a source that is read from one.
     fn file(&self) -> Option<&Path> {
         match self {
-            Self::Record(path) | Self::Prom(path) => Some(path),
+            Self::File(path) => Some(path),
             Self::Agent(_) | Self::FileSd(_) | Self::HttpSd(_) | Self::Dns(_) | Self::Store(_) => None,
         }
     }
@@ -63,7 +63,7 @@ impl Source {
             Self::FileSd(pattern) => Some(Discovery::Files(pattern.clone())),
             Self::HttpSd(address) => Some(Discovery::Page(address.clone())),
             Self::Dns(question) => Some(Discovery::Name(question.clone())),
-            Self::Store(_) | Self::Record(_) | Self::Prom(_) => None,
+            Self::Store(_) | Self::File(_) => None,
         }
     }
 }
@@ -97,10 +97,10 @@ impl FromStr for Source {
             }
         }
         let path = PathBuf::from(text);
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => Ok(Self::Record(path)),
-            Some("prom") => Ok(Self::Prom(path)),
-            Some(_) | None => Err(SourceNameError::Unknown(text.to_owned())),
+        if file::is_one(&path) {
+            Ok(Self::File(path))
+        } else {
+            Err(SourceNameError::Unknown(text.to_owned()))
         }
     }
 }
@@ -113,7 +113,7 @@ impl std::fmt::Display for Source {
             Self::Store(prefix) => f.pad(&format!("prometheus+{prefix}")),
             Self::HttpSd(address) => f.pad(&format!("http_sd:{address}")),
             Self::Dns(question) => f.pad(&question.to_string()),
-            Self::Record(path) | Self::Prom(path) => f.pad(&path.to_string_lossy()),
+            Self::File(path) => f.pad(&path.to_string_lossy()),
         }
     }
 }
@@ -141,8 +141,8 @@ pub struct Note {
 /// What all sources gave together.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
-    /// One entry per source that gave something.
-    pub collected: Vec<Collected>,
+    /// One entry per instance that a source gave something of.
+    pub collected: Vec<Packed>,
     /// The sources that gave nothing.
     pub dropped: Vec<Dropped>,
     /// What stores said of what they gave.
@@ -155,8 +155,9 @@ mod tests {
 
     #[test]
     fn the_forms_are_told_apart_and_written_as_they_were_read() {
-        assert_eq!("a/b.json".parse(), Ok(Source::Record("a/b.json".into())));
-        assert_eq!("b.prom".parse(), Ok(Source::Prom("b.prom".into())));
+        for file in ["a/b.json", "b.json.gz", "b.prom", "b.txt.zst", "b.om", "-", "/"] {
+            assert_eq!(file.parse(), Ok(Source::File(file.into())));
+        }
         assert_eq!("file_sd:agents/*.yml".parse(), Ok(Source::FileSd("agents/*.yml".into())));
         for text in [
             "http://host:10990/metrics",
@@ -174,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_no_source_says_which_forms_exist() {
         let message = |text: &str| text.parse::<Source>().unwrap_err().to_string();
-        for text in ["host:10990", "notes.txt", "", "ftp://host/x"] {
+        for text in ["host:10990", "notes.md", "a.gz", "", "ftp://host/x"] {
             assert!(message(text).contains("http(s)://"), "{text}: {}", message(text));
         }
         for text in ["http://", "http://host:99999/metrics", "http_sd:targets.json"] {

@@ -1,12 +1,12 @@
-//! The sink of `compare`: scrapes for a while into one [`Collected`] a target.
+//! The sink of `compare`: scrapes for a while into one [`Packed`] a target.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Next, Pace, Scrape, Sink, Target};
 use crate::error::{FetchError, SourceError};
-use crate::observation::Collected;
-use crate::source::Accumulator;
+use crate::observation::{Packed, Statistic, Vocabulary};
+use crate::source::{Accumulator, Options};
 
 /// How often in a row a target may answer with something that is no exposition before it is given up.
 ///
@@ -84,11 +84,13 @@ pub enum Event {
 pub type Report = Arc<dyn Fn(&str, &Event) + Send + Sync>;
 
 /// What became of one target.
-pub(in crate::source) type Outcome = (Target, Result<Collected, SourceError>);
+pub(in crate::source) type Outcome = (Target, Result<Packed, SourceError>);
 
 /// Collects.
 pub(in crate::source) struct Collect {
     interval: Duration,
+    only: Option<Statistic>,
+    vocabulary: Vocabulary,
     report: Report,
     done: Mutex<Vec<Outcome>>,
 }
@@ -103,9 +105,10 @@ pub(in crate::source) struct Reader {
 }
 
 impl Collect {
-    pub(in crate::source) fn new(schedule: &Schedule, report: Report) -> Self {
-        let interval = schedule.interval.max(Pace::MIN_INTERVAL);
-        Self { interval, report, done: Mutex::default() }
+    pub(in crate::source) fn new(options: &Options, report: Report) -> Self {
+        let interval = options.schedule.interval.max(Pace::MIN_INTERVAL);
+        let vocabulary = options.vocabulary.clone();
+        Self { interval, only: options.only, vocabulary, report, done: Mutex::default() }
     }
 
     /// What became of the targets that are closed, in their own order.
@@ -120,8 +123,12 @@ impl Sink for Collect {
     type Reader = Reader;
 
     fn open(&self, target: &Target) -> Reader {
+        let accumulator = Accumulator::new(&*target.source, target.instance()).sharing(&self.vocabulary);
         Reader {
-            accumulator: Accumulator::new(&*target.source, target.instance()),
+            accumulator: match self.only {
+                Some(only) => accumulator.keeping(only),
+                None => accumulator,
+            },
             last_good: None,
             last_error: None,
             attempts: 0,
@@ -156,16 +163,16 @@ impl Sink for Collect {
 }
 
 impl Reader {
-    fn finish(self, target: &Target, interval: Duration) -> Result<Collected, SourceError> {
+    fn finish(self, target: &Target, interval: Duration) -> Result<Packed, SourceError> {
         if let (None, Some(last)) = (self.last_good, self.last_error) {
             return Err(SourceError::NeverGood { attempts: self.attempts, last });
         }
-        let mut collected = self.accumulator.finish();
+        let mut collected = self.accumulator.pack();
         let stale = self.last_good.map(|at| at.elapsed()).filter(|age| *age > interval * STALE_INTERVALS);
         collected.stale_seconds = stale.map(|age| age.as_secs_f64());
         let said = target.labels.iter().filter(|(label, _)| *label != "instance");
         collected.instance.labels.extend(said.map(|(label, value)| (label.clone(), value.clone())));
-        if collected.observations.is_empty() { Err(SourceError::NoRounds) } else { Ok(collected) }
+        if collected.is_empty() { Err(SourceError::NoRounds) } else { Ok(collected) }
     }
 }
 

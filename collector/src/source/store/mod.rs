@@ -16,7 +16,7 @@
 //! - [`names`]: which metrics to ask for.
 //! - [`instances`]: who was there, and what it was when.
 //! - [`rounds`]: which round a scrape showed.
-//! - [`read`](mod@read): all that into one [`Collected`](crate::observation::Collected) an instance.
+//! - [`read`](mod@read): all that into one [`Packed`](crate::observation::Packed) an instance.
 //!
 //! Rounds are told apart by `tierprobe_probe_last_round_timestamp_seconds` of the same scrape, as on the wire, so
 //! the same rounds give the same observations whether they come through a store or not.

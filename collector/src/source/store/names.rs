@@ -16,8 +16,8 @@ pub struct Metric {
     pub family: String,
     /// Which number of a round it is.
     pub statistic: Statistic,
-    /// The value of its label `quantile`, where it has one.
-    pub quantile: Option<&'static str>,
+    /// The values that its label `quantile` may have, where it has one, as a regular expression.
+    pub quantile: Option<String>,
 }
 
 /// The metrics to ask for, of those that are there, for one number of the rounds of durations.
@@ -32,8 +32,8 @@ pub fn wanted(names: &BTreeSet<String>, statistic: Statistic) -> BTreeSet<Metric
     for name in names {
         if let Some(family) = Family::name_of_round(name) {
             let is_cost = !identity::is_about_the_agent(&family);
-            if is_cost && let Some(quantile) = quantile {
-                wanted.insert(Metric { name: name.clone(), family, statistic, quantile: Some(quantile) });
+            if is_cost && quantile.is_some() {
+                wanted.insert(Metric { name: name.clone(), family, statistic, quantile: quantile.clone() });
             }
         } else if let Some((family, recorded)) = recorded(name) {
             let is_there = names.contains(&round_name(family)) || names.contains(family);
@@ -72,13 +72,18 @@ fn recorded(name: &str) -> Option<(&str, Statistic)> {
     (family.starts_with("tierprobe_") && !identity::is_about_the_agent(family)).then_some((family, statistic))
 }
 
-const fn quantile(statistic: Statistic) -> Option<&'static str> {
+/// How the label `quantile` of a statistic is written: the text format and OpenMetrics differ in whole numbers.
+fn quantile(statistic: Statistic) -> Option<String> {
     match statistic {
-        Statistic::Min => Some("0"),
-        Statistic::P50 => Some("0.5"),
-        Statistic::P90 => Some("0.9"),
-        Statistic::P99 => Some("0.99"),
-        Statistic::Max => Some("1"),
+        Statistic::Min => Some("0|0.0".to_owned()),
+        Statistic::P50 => Some("0.5".to_owned()),
+        Statistic::P90 => Some("0.9".to_owned()),
+        Statistic::P99 => Some("0.99".to_owned()),
+        Statistic::Max => Some("1|1.0".to_owned()),
+        Statistic::Quantile(_) => {
+            let percent: f64 = statistic.as_str().strip_prefix('p')?.parse().ok()?;
+            Some(format!("{}", (percent * 1e7).round() / 1e9))
+        }
         Statistic::Value => None,
     }
 }
@@ -134,7 +139,11 @@ mod tests {
     #[test]
     fn the_label_of_a_quantile_is_the_statistic() {
         for statistic in Statistic::OF_DURATIONS {
-            assert_eq!(quantile(statistic).and_then(Statistic::of_quantile), Some(statistic));
+            for label in quantile(statistic).unwrap().split('|') {
+                assert_eq!(Statistic::of_quantile(label), Some(statistic), "{label}");
+            }
         }
+        let other = Statistic::of_quantile("0.999").unwrap();
+        assert_eq!(quantile(other).unwrap(), "0.999");
     }
 }

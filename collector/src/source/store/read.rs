@@ -1,4 +1,4 @@
-//! A store's samples into one [`Collected`] an instance.
+//! A store's samples into one [`Packed`] an instance.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,7 +14,9 @@ use super::rounds::Rounds;
 use super::{Options, StoreError};
 use crate::date::utc_minute;
 use crate::http::{Access, Address, Net};
-use crate::observation::{Collected, Labels, Observation, probe_of};
+use crate::observation::{
+    Instance, Labels, Packed, Packer, Reading as Value, SeriesKey, Vocabulary, probe_of,
+};
 use crate::source::identity;
 
 const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
@@ -31,20 +33,21 @@ const FEW: usize = 50;
 #[derive(Debug, Default)]
 pub struct Stored {
     /// One entry an instance, and one for each of its eras.
-    pub collected: Vec<Collected>,
+    pub collected: Vec<Packed>,
     /// What the store warned of: the data may be incomplete.
     pub warnings: Vec<String>,
     /// What else it said.
     pub infos: Vec<String>,
 }
 
-/// Reads the store at `prefix`. `source` is what the user calls it; `progress` hears how many observations there are.
+/// Reads the store at `prefix`. `source` is what the user calls it, `vocabulary` keeps its series; `progress` hears
+/// how many observations there are.
 ///
 /// # Errors
 ///
 /// When the store does not answer, or cannot be relied on, or has no agents.
 pub async fn read(
-    source: &str,
+    (source, vocabulary): (&str, &Vocabulary),
     prefix: Address,
     access: &Access,
     net: Arc<Net>,
@@ -67,7 +70,7 @@ pub async fn read(
     let names: BTreeSet<String> = api.values_of("__name__", &all, span).await?;
     let wanted = names::wanted(&names, statistic);
 
-    let mut reading = Reading::new(source, fleet);
+    let mut reading = Reading::new(source, vocabulary, fleet);
     for probe in reading.fleet.probes.clone() {
         let all = reading.fleet.probes.iter().map(String::as_str);
         let is_of = |metric: &&Metric| probe_of(&metric.family, all.clone()) == Some(&probe);
@@ -82,7 +85,7 @@ pub async fn read(
         api.samples(&selector, span, |series| reading.mark_rounds(series)).await?;
         for metric in metrics {
             let quantile: Vec<String> =
-                metric.quantile.map(|quantile| equals("quantile", quantile)).into_iter().collect();
+                metric.quantile.iter().map(|quantile| matches("quantile", quantile)).collect();
             let selector = api.selector(&metric.name, &quantile);
             let mut taken = Taken::new();
             api.samples(&selector, span, |series| reading.observe(metric, series, &mut taken)).await?;
@@ -90,9 +93,9 @@ pub async fn read(
         }
         reading.end_probe();
     }
-    let help = help(&mut api, &wanted).await;
+    describe(&mut api, &wanted, vocabulary).await;
     Ok(Stored {
-        collected: reading.finish(span.to, &help),
+        collected: reading.finish(span.to),
         warnings: api.warnings.into_iter().collect(),
         infos: api.infos.into_iter().collect(),
     })
@@ -131,19 +134,14 @@ struct Metadata {
 }
 
 /// One sentence on each family. Not all stores know any, and nothing depends on it.
-async fn help(api: &mut Api, wanted: &BTreeSet<Metric>) -> BTreeMap<String, String> {
-    let mut help = BTreeMap::new();
+async fn describe(api: &mut Api, wanted: &BTreeSet<Metric>, vocabulary: &Vocabulary) {
     for metric in wanted {
         let known: Result<BTreeMap<String, Vec<Metadata>>, _> = api.metadata(&metric.name).await;
-        match known {
-            Ok(known) => {
-                let text = known.into_values().flatten().next().map(|metadata| metadata.help);
-                help.extend(text.filter(|text| !text.is_empty()).map(|text| (metric.family.clone(), text)));
-            }
-            Err(_) => break,
+        let Ok(known) = known else { return };
+        if let Some(metadata) = known.into_values().flatten().find(|metadata| !metadata.help.is_empty()) {
+            vocabulary.describe(&metric.family, &metadata.help);
         }
     }
-    help
 }
 
 /// Which round of a series was taken last, by its instance and its own labels.
@@ -154,7 +152,7 @@ struct Reading {
     fleet: Fleet,
     /// The eras of each instance: from when on, and which of `collected` it is.
     eras: Vec<Vec<(f64, usize)>>,
-    collected: Vec<Collected>,
+    collected: Vec<Packer>,
     /// Of the probe that is read.
     rounds: Vec<Rounds>,
     last_scraped: Vec<f64>,
@@ -162,18 +160,20 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(source: &str, fleet: Fleet) -> Self {
-        let mut collected: Vec<Collected> = Vec::new();
+    fn new(source: &str, vocabulary: &Vocabulary, fleet: Fleet) -> Self {
+        let mut collected: Vec<Packer> = Vec::new();
         let mut eras = Vec::new();
         for at in 0..fleet.len() {
             let first = collected.len();
+            let mut told: Vec<Instance> = Vec::new();
             let mut own = Vec::new();
             for Era { from, instance } in fleet.eras(at) {
                 // Who was away and came back is the same again.
-                let known = collected.iter().skip(first).position(|one| one.instance == instance);
-                own.push((from, known.map_or(collected.len(), |known| first + known)));
+                let known = told.iter().position(|one| *one == instance);
+                own.push((from, first + known.unwrap_or(told.len())));
                 if known.is_none() {
-                    collected.push(Collected { source: source.to_owned(), instance, ..Collected::default() });
+                    collected.push(Packer::new(source, instance.clone(), vocabulary));
+                    told.push(instance);
                 }
             }
             eras.push(own);
@@ -209,7 +209,9 @@ impl Reading {
                 // The rule has joined it.
                 labels.remove("tier");
             }
-            let mut last = taken.get(&(at, labels.clone())).copied();
+            let key = SeriesKey { family: metric.family.clone(), labels, statistic: metric.statistic };
+            let mut last = taken.get(&(at, key.labels.clone())).copied();
+            let mut values: Vec<(usize, Value)> = Vec::new();
             for sample in &one.values.0 {
                 let Some((round_at, round)) = rounds.at(sample.at) else { continue };
                 // A store that shows where a series ends shows it as NaN.
@@ -217,26 +219,20 @@ impl Reading {
                     continue;
                 }
                 last = Some(round_at);
-                let era = eras.iter().rfind(|(from, _)| *from <= sample.at);
-                let Some(collected) = era.and_then(|(_, which)| self.collected.get_mut(*which)) else {
-                    continue;
-                };
-                if !sample.value.is_finite() {
-                    collected.discarded.not_finite += 1;
-                    continue;
+                let Some((_, which)) = eras.iter().rfind(|(from, _)| *from <= sample.at) else { continue };
+                let (timestamp, disturbed) = (round.ended, round.disturbed);
+                values.push((*which, Value { timestamp, value: sample.value, disturbed }));
+            }
+            self.observations += values.len();
+            for of_era in values.chunk_by(|(a, _), (b, _)| a == b) {
+                if let Some((which, _)) = of_era.first()
+                    && let Some(collected) = self.collected.get_mut(*which)
+                {
+                    collected.series(&key, of_era.iter().map(|(_, value)| *value));
                 }
-                self.observations += 1;
-                collected.observations.push(Observation {
-                    family: metric.family.clone(),
-                    labels: labels.clone(),
-                    statistic: metric.statistic,
-                    timestamp: round.ended,
-                    value: sample.value,
-                    disturbed: round.disturbed,
-                });
             }
             if let Some(last) = last {
-                taken.insert((at, labels), last);
+                taken.insert((at, key.labels), last);
             }
         }
     }
@@ -250,29 +246,24 @@ impl Reading {
             }
             let latest = self.eras.get(at).and_then(|eras| eras.last());
             if let Some(collected) = latest.and_then(|(_, which)| self.collected.get_mut(*which)) {
-                collected.discarded.clock_resets += rounds.clock_resets();
+                collected.about().discarded.clock_resets += rounds.clock_resets();
             }
         }
     }
 
-    fn finish(mut self, to: f64, help: &BTreeMap<String, String>) -> Vec<Collected> {
+    fn finish(mut self, to: f64) -> Vec<Packed> {
         for (eras, last) in self.eras.iter().zip(&self.last_scraped) {
             let age = to - last;
             if let Some(collected) = eras.last().and_then(|(_, which)| self.collected.get_mut(*which))
                 && age > STALE_SECONDS
                 && *last > 0.0
             {
-                collected.stale_seconds = Some(age);
+                collected.about().stale_seconds = Some(age);
             }
         }
-        for collected in &mut self.collected {
-            collected.observations.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp));
-        }
-        self.collected.retain(|collected| !collected.observations.is_empty());
-        if let Some(first) = self.collected.first_mut() {
-            first.help.clone_from(help);
-        }
-        self.collected
+        let mut packed: Vec<Packed> = self.collected.into_iter().map(Packer::pack).collect();
+        packed.retain(|packed| !packed.is_empty());
+        packed
     }
 }
 

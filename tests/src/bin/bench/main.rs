@@ -2,12 +2,14 @@
 //!
 //! Everything in pairs on one machine, in turn, so that a machine whose speed drifts does not favour either side.
 //! `make bench` (`bench budget`) writes its tables into `agent/BUDGET.md`, `make accuracy` (`bench accuracy`) into
-//! `agent/ACCURACY.md`.
+//! `agent/ACCURACY.md`, `make bench-collector` (`bench collector`) what the collector costs into
+//! `collector/BENCH.md`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod accuracy;
 mod budget;
+mod collector;
 mod exporter;
 mod latency;
 mod table;
@@ -27,6 +29,9 @@ fn main() -> anyhow::Result<()> {
     let mut minutes = 10;
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
+    if what == "collector-child" {
+        return collector::child(arguments);
+    }
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
@@ -36,12 +41,13 @@ fn main() -> anyhow::Result<()> {
             _ => bail!("unknown argument {argument}; there are --agent FILE, --write FILE and --minutes N"),
         }
     }
-    let agent = agent.context("--agent FILE is needed: the static binary")?;
+    let agent = || agent.as_deref().context("--agent FILE is needed: the static binary");
 
     let tables = match what.as_str() {
-        "budget" => vec![exporter::compare(&agent)?, budget::over(&agent, minutes)?],
-        "accuracy" => vec![accuracy::compare(&agent)?],
-        _ => bail!("say what to measure first: budget or accuracy"),
+        "budget" => vec![exporter::compare(agent()?)?, budget::over(agent()?, minutes)?],
+        "accuracy" => vec![accuracy::compare(agent()?)?],
+        "collector" => collector::tables()?,
+        _ => bail!("say what to measure first: budget, accuracy or collector"),
     };
     let text: String = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
     println!("{text}");
