@@ -199,7 +199,8 @@ impl Client {
             why: format!("{named:?} is no name of a host"),
         })?;
         let tls = TlsConnector::from(self.access.config()?).connect(name, stream).await;
-        Connection::over(place, tls.map_err(|error| HttpError::of(place, &error))?).await
+        let stream = tls.map_err(|error| HttpError::of_handshake(place, &error))?;
+        Connection::over(place, stream).await
     }
 
     /// Tries all addresses of the host, one after the other, as long as there is time.
