@@ -98,6 +98,18 @@ if [ "$1" = test ] && ! has runsc && [ ! -e out/runsc/usr/bin/runsc ]; then
     rm -rf out/runsc/download
 fi
 
+# VictoriaMetrics: one static binary with a service, which nobody asked for; so it is only unpacked as well.
+if [ "$1" = test ] && ! has victoria-metrics && [ ! -e out/victoria-metrics/usr/bin/victoria-metrics ]; then
+    if has apt-get && has dpkg-deb && mkdir -p out/victoria-metrics/download &&
+        (cd out/victoria-metrics/download && apt-get download -qq -o APT::Sandbox::User=root victoria-metrics 2>/dev/null); then
+        echo "==> unpacking victoria-metrics into out/victoria-metrics"
+        dpkg-deb -x out/victoria-metrics/download/*.deb out/victoria-metrics
+    else
+        echo "==> missing: victoria-metrics, for reading stores (package victoria-metrics)"
+    fi
+    rm -rf out/victoria-metrics/download
+fi
+
 # The guest's kernel: Debian's, made for virtual machines.
 if [ "$1" != bench ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
     if has apt-get && has dpkg-deb && [ "$(uname -m)" = x86_64 ]; then

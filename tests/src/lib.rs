@@ -10,6 +10,8 @@
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`.
+//! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
+//! - [`simulated`]: agents with known values, thousands of them if need be.
 //!
 //! All of them fail by panicking with what the program said, as a test does.
 
@@ -24,6 +26,8 @@ pub mod need;
 pub mod program;
 pub mod prometheus;
 pub mod relay;
+pub mod simulated;
+pub mod victoria;
 
 use std::path::{Path, PathBuf};
 

@@ -176,6 +176,7 @@ const fn words(reason: Reason) -> &'static str {
         Reason::ZeroVariance => "nothing varies and the clock's tick is unknown",
         Reason::NonPositive => "a value is zero or below, so there is no ratio",
         Reason::ManyRows => "it would count alone, but not among so many rows",
+        Reason::Incomplete => "the store warns of its data, so some may be missing",
         Reason::CoarseClock => "the clock is too coarse for it",
         Reason::WideInterval => "the interval holds both no difference and one that matters",
     }
