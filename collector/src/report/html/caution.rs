@@ -68,7 +68,14 @@ fn gathered(input: &Input<'_>, facts: &Facts<'_>) -> Vec<Shown> {
         shown.extend(block.warnings.iter().map(|warning| of(warning, about)));
         let names: Vec<String> = block.rows.iter().map(|row| name::full(&row.key)).collect();
         let of_rows = note::of_rows(block, &names);
-        shown.extend(of_rows.into_iter().map(|text| Shown { kind: "rows", about: about.to_owned(), text }));
+        for text in of_rows {
+            // What is true of several candidates alike is said once.
+            match shown.iter_mut().find(|warning: &&mut Shown| warning.kind == "rows" && warning.text == text)
+            {
+                Some(same) => same.about.push_str(&format!(", {about}")),
+                None => shown.push(Shown { kind: "rows", about: about.to_owned(), text }),
+            }
+        }
     }
     // What takes verdicts away or makes them worthless comes first; the order within stays.
     shown.sort_by_key(|warning| match warning.kind {

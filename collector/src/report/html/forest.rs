@@ -179,7 +179,7 @@ fn axis_drawing(scale: &Scale) -> Markup {
     html! {
         svg.axis width="100%" height="18" aria-hidden="true" {
             @for tick in scale.ticks(TICKS) {
-                text x=(share(scale.place(tick))) y="13" text-anchor="middle" { (tick_text(tick)) }
+                text x=(share(scale.place(tick))) y="13" text-anchor=(super::anchor(scale.place(tick))) { (tick_text(tick)) }
             }
         }
     }
@@ -208,7 +208,7 @@ fn drawing(row: &Row, scale: &Scale, threshold: f64) -> Markup {
         None => figure::verdict(row),
     };
     html! {
-        svg.forest width="100%" height=(HEIGHT) role="img" {
+        svg.ratio-plot width="100%" height=(HEIGHT) role="img" {
             title { "Ratio " (figure::ratio(value)) }
             desc { (described) }
             rect.band x=(share(band_low)) width=(share(band_high - band_low)) y="0" height=(HEIGHT) {}

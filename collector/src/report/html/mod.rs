@@ -35,7 +35,7 @@ use facts::{Facts, GroupFacts, STYLES};
 /// The style sheet.
 const STYLE: &str = include_str!("page.css");
 /// Its SHA-256 in base64: the policy lets in this sheet and no other.
-const STYLE_HASH: &str = "UlEta9WtbLEDyo+fQzlbs8wbZwqhIF5XJ6+prRbx7vY=";
+const STYLE_HASH: &str = "BWmvh9WbdSY64uR+YuKgObV6d9/IBjYb+MmZe8L8OSs=";
 
 /// The sections that the page can jump to.
 const SECTIONS: [(&str, &str); 9] = [
@@ -94,7 +94,11 @@ pub fn page(input: &Input<'_>) -> String {
 fn title(input: &Input<'_>) -> String {
     let candidates: Vec<&str> =
         input.comparison.blocks.iter().map(|block| block.candidate.group.as_str()).collect();
-    format!("{} against {}", candidates.join(", "), input.comparison.baseline.group)
+    let baseline = &input.comparison.baseline.group;
+    match candidates.as_slice() {
+        [] | [_] | [_, _] => format!("{} against {baseline}", candidates.join(" and ")),
+        several => format!("{} groups against {baseline}", several.len()),
+    }
 }
 
 fn header(input: &Input<'_>, facts: &Facts<'_>, title: &str) -> Markup {

@@ -17,7 +17,7 @@ const HEIGHT: usize = 120;
 const AXIS: usize = 20;
 const LANE: usize = 5;
 /// Labels on the axes at most.
-const TICKS: usize = 3;
+const TICKS: usize = 4;
 /// Width and height that lines are drawn in before they are stretched.
 const DRAWN: f64 = 1000.0;
 /// With so many costs or fewer, all are unfolded.
@@ -86,32 +86,36 @@ fn drawing(facts: &Facts<'_>, cost: &Cost<'_>, course: &Course) -> Markup {
     let time = Scale::between(course.from, course.from + course.length);
     let plot = HEIGHT - LANE * facts.groups.len();
     html! {
-        svg.timeline width="100%" height=(HEIGHT + AXIS) role="img" {
-            title { (cost.name) " over time" }
-            desc { (in_words(facts, cost.unit, course)) }
-            @for tick in values.ticks(TICKS) {
-                @let y = (1.0 - values.place(tick)) * real(plot);
-                line.grid x1="0" x2="100%" y1={ (format!("{y:.1}")) } y2={ (format!("{y:.1}")) } {}
-            }
-            @for tick in time.time_ticks(TICKS) {
-                @let place = time.place(tick);
-                line.grid x1=(share(place)) x2=(share(place)) y1="0" y2=(HEIGHT) {}
-                text.tick x=(share(place)) y=(HEIGHT + 14) text-anchor=(anchor(place)) {
-                    (time_text(tick, course))
+        div.plotted {
+            svg.side width="100%" height=(HEIGHT + AXIS) aria-hidden="true" {
+                @for tick in values.ticks(TICKS) {
+                    @let y = ((1.0 - values.place(tick)) * real(plot) + 4.0).clamp(11.0, real(plot));
+                    text.tick x="100%" y={ (format!("{y:.1}")) } text-anchor="end" { (tick_text(tick, cost.unit)) }
                 }
             }
-            svg width="100%" height=(plot) viewBox={ "0 0 " (DRAWN) " " (DRAWN) } preserveAspectRatio="none"
-                overflow="visible" {
-                @for (group, line) in facts.groups.iter().zip(&course.lines) {
-                    path.course.{ "g" (group.style) } d=(path(line, &values)) {}
+            svg.timeline width="100%" height=(HEIGHT + AXIS) role="img" {
+                title { (cost.name) " over time" }
+                desc { (in_words(facts, cost.unit, course)) }
+                @for tick in values.ticks(TICKS) {
+                    @let y = (1.0 - values.place(tick)) * real(plot);
+                    line.grid x1="0" x2="100%" y1={ (format!("{y:.1}")) } y2={ (format!("{y:.1}")) } {}
                 }
-            }
-            @for (lane, (group, line)) in facts.groups.iter().zip(&course.lines).enumerate() {
-                (marks(line, plot + LANE * (lane + 1), group.style))
-            }
-            @for tick in values.ticks(TICKS) {
-                @let y = ((1.0 - values.place(tick)) * real(plot)).max(12.0);
-                text.tick.halo x="2" y={ (format!("{:.1}", y - 3.0)) } { (tick_text(tick, cost.unit)) }
+                @for tick in time.time_ticks(TICKS) {
+                    @let place = time.place(tick);
+                    line.grid x1=(share(place)) x2=(share(place)) y1="0" y2=(HEIGHT) {}
+                    text.tick x=(share(place)) y=(HEIGHT + 14) text-anchor=(anchor(place)) {
+                        (time_text(tick, course))
+                    }
+                }
+                svg width="100%" height=(plot) viewBox={ "0 0 " (DRAWN) " " (DRAWN) } preserveAspectRatio="none"
+                    overflow="visible" {
+                    @for (group, line) in facts.groups.iter().zip(&course.lines) {
+                        path.course.{ "g" (group.style) } d=(path(line, &values)) {}
+                    }
+                }
+                @for (lane, (group, line)) in facts.groups.iter().zip(&course.lines).enumerate() {
+                    (marks(line, plot + LANE * (lane + 1), group.style))
+                }
             }
         }
     }

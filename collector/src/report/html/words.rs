@@ -96,6 +96,7 @@ pub fn range(ratio: f64, low: Option<f64>, high: Option<f64>) -> Option<String> 
     let share = |ratio: f64| (ratio - 1.0) * 100.0 * sign;
     let (near, far) = if sign > 0.0 { (low, high) } else { (high, low) };
     match (near.map(share), far.map(share)) {
+        (Some(near), Some(far)) if number(near) == number(far) => Some(format!("{near:.1} to {far:.1} %")),
         (Some(near), Some(far)) => Some(format!("{} to {}", number(near), percent(far))),
         (Some(near), None) => Some(format!("at least {}", percent(near))),
         (None, Some(far)) => Some(format!("at most {}", percent(far))),
@@ -111,7 +112,8 @@ pub fn percent(share: f64) -> String {
 
 fn number(share: f64) -> String {
     if share.abs() < 9.95 && share.abs() > 0.05 {
-        format!("{share:.1}")
+        let text = format!("{share:.1}");
+        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
     } else if share > -0.5 && share <= 0.0 {
         "0".to_owned()
     } else if share > 99.0 && share < 100.0 {
