@@ -9,7 +9,6 @@
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
-//! - [`prometheus`]: a real Prometheus server, and `promtool`.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
 //! - [`simulated`]: agents with known values, thousands of them if need be.
 //!

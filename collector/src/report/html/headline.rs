@@ -169,6 +169,7 @@ fn needed(reason: Reason, rows: &[(&Cost<'_>, &Row)], threshold: Threshold) -> S
         Reason::Unlike => {
             "Needed: instances of both that are alike in it; the warnings say in what.".to_owned()
         }
+        Reason::Incomplete => "Needed: the whole data; see what the store warns of.".to_owned(),
         Reason::NoData | Reason::NonPositive => String::new(),
     }
 }
