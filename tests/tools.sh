@@ -25,6 +25,8 @@ promtool prometheus scraping_and_rules
 systemd-analyze systemd the_unit_file
 virt-what virt-what comparing_detection
 ip iproute2 network_namespaces
+strace strace what_detection_opens
+setpriv util-linux a_user_without_rights
 git git the_house_rules
 "
 bench="$demo
@@ -78,16 +80,25 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
-# gVisor: one static binary, only unpacked, too. Debian has it for some architectures.
-if [ "$1" = test ] && ! has runsc && [ ! -e out/runsc/usr/bin/runsc ]; then
-    if has apt-get && has dpkg-deb && mkdir -p out/runsc/download &&
-        (cd out/runsc/download && apt-get download -qq -o APT::Sandbox::User=root runsc 2>/dev/null); then
-        echo "==> unpacking runsc into out/runsc"
-        dpkg-deb -x out/runsc/download/*.deb out/runsc
-    else
-        echo "==> missing: runsc, for the place gVisor (package runsc)"
+# Programs that are only unpacked, too: gVisor is one static binary (Debian has it for some architectures), and
+# systemd-nspawn needs nothing but the libraries of a systemd that is there; to install it could upgrade that.
+unpack() {
+    local program=$1 package=$2 purpose=$3
+    if has "$program" || [ -e "out/$program/usr/bin/$program" ]; then
+        return
     fi
-    rm -rf out/runsc/download
+    if has apt-get && has dpkg-deb && mkdir -p "out/$program/download" &&
+        (cd "out/$program/download" && apt-get download -qq -o APT::Sandbox::User=root "$package" 2>/dev/null); then
+        echo "==> unpacking $package into out/$program"
+        dpkg-deb -x "out/$program"/download/*.deb "out/$program"
+    else
+        echo "==> missing: $program, for the place $purpose (package $package)"
+    fi
+    rm -rf "out/$program/download"
+}
+if [ "$1" = test ]; then
+    unpack runsc runsc gVisor
+    unpack systemd-nspawn systemd-container systemd-nspawn
 fi
 
 # The guest's kernel: Debian's, made for virtual machines.

@@ -19,6 +19,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dockerd", "docker.io"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
+    ("systemd-nspawn", "systemd-container"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Where `program` is. `None` if it is not installed, which is said on standard error; the test then has nothing to
