@@ -20,6 +20,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("mke2fs", "e2fsprogs"),
+    ("systemd-nspawn", "systemd-container"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Where `program` is. `None` if it is not installed, which is said on standard error; the test then has nothing to
