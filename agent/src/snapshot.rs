@@ -86,7 +86,7 @@ pub struct Snapshot {
 pub struct ProbeState {
     /// The probe.
     pub spec: &'static Spec,
-    /// How its last run ended, and why if not well; `None` before the first.
+    /// How its last run ended, and why if not well, or else what it lacks; `None` before the first.
     pub last: Option<(Outcome, String)>,
     /// Runs by outcome, in the order of [`Outcome::ALL`].
     pub runs: [u64; Outcome::ALL.len()],
@@ -225,7 +225,7 @@ impl ProbeState {
     fn apply(&mut self, report: Report) {
         self.cpu += report.cpu;
         let (outcome, reason) = match &report.result {
-            Ok(_) => (Outcome::Ok, String::new()),
+            Ok(round) => (Outcome::Ok, round.missing.join("; ")),
             Err(ProbeError::Unsupported(reason)) => (Outcome::Unsupported, reason.clone()),
             Err(ProbeError::Failed(reason)) => (Outcome::Failed, reason.clone()),
         };

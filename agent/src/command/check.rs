@@ -45,8 +45,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             state.last.clone().unwrap_or_else(|| (Outcome::Failed, "did not run".to_owned()));
         failed |= outcome == Outcome::Failed;
         let detail = if outcome == Outcome::Ok {
+            let lacks = if reason.is_empty() { reason } else { format!("; without {reason}") };
             format!(
-                "{} series, {:.2} ms of CPU",
+                "{} series, {:.2} ms of CPU{lacks}",
                 state.durations.len() + state.gauges.len(),
                 state.cpu.as_secs_f64() * 1e3
             )

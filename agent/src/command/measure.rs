@@ -113,6 +113,9 @@ fn table(recorder: &Recorder) -> String {
             Some((outcome, reason)) if *outcome != Outcome::Ok => {
                 let _infallible = writeln!(text, "{}: {outcome}: {reason}", state.spec.name);
             }
+            Some((_, lacks)) if !lacks.is_empty() => {
+                let _infallible = writeln!(text, "{}: without {lacks}", state.spec.name);
+            }
             _ => {}
         }
         if let Some(LastRound { causes, .. }) = &state.round

@@ -142,6 +142,8 @@ pub struct Round {
     pub durations: Vec<DurationSeries>,
     /// Everything that is one value.
     pub gauges: Vec<GaugeSeries>,
+    /// What has no numbers though the rest has: which part, and why.
+    pub missing: Vec<String>,
     /// CPU time of the probe's own other threads. The measuring thread may have waited so long for them.
     pub own_helpers_cpu: Duration,
 }
@@ -183,6 +185,24 @@ impl Round {
         }
         if let Some(summary) = Summary::of(samples) {
             self.durations.push(DurationSeries { family, labels, summary });
+        }
+    }
+
+    /// Leaves out `what`, which `why` speaks against.
+    pub(crate) fn miss(&mut self, what: &str, why: impl std::fmt::Display) {
+        self.missing.push(format!("{what}: {why}"));
+    }
+
+    /// The round, unless nothing in it was to be measured.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing, where that is all there is.
+    pub(crate) fn complete(self) -> Result<Self, ProbeError> {
+        if self.durations.is_empty() && self.gauges.is_empty() && !self.missing.is_empty() {
+            Err(ProbeError::Failed(self.missing.join("; ")))
+        } else {
+            Ok(self)
         }
     }
 
