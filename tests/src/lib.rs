@@ -5,7 +5,10 @@
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
+//! - [`measured`]: what `measure` found.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
+//! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
+//! - [`confine`]: what a process may not do: seccomp filters, control groups, missing files.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`.
 //!
@@ -13,9 +16,12 @@
 
 pub mod agent;
 pub mod binary;
+pub mod confine;
 pub mod dmidecode;
 pub mod fleet;
+pub mod halves;
 pub mod http;
+pub mod measured;
 pub mod need;
 pub mod program;
 pub mod prometheus;

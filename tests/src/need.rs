@@ -1,4 +1,4 @@
-//! Programs that a test needs and that may not be installed.
+//! Programs that a test needs and that may not be installed, and what else may not be had.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -23,23 +23,39 @@ const PACKAGES: &[(&str, &str)] = &[
 ///
 /// If it is not installed and `CI=true` or `TIERPROBE_E2E=required`: there, a skipped test is a failed one.
 #[must_use]
-#[expect(clippy::panic, reason = "a test fails by panicking")]
 pub fn need(program: &str) -> Option<PathBuf> {
     let found = find(program);
     if found.is_none() {
         let package =
             PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |(_, package)| package);
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("a test");
-        let message = format!("SKIPPED {test}: {program} is not installed; apt-get install {package}");
-        let is = |variable: &str, value: &str| std::env::var_os(variable).is_some_and(|set| set == value);
-        if is("CI", "true") || is("TIERPROBE_E2E", "required") {
-            panic!("{message}");
-        }
-        // Not eprintln!: of a test that passes, the harness would swallow it.
-        let _nobody_listens = writeln!(std::io::stderr(), "{message}");
+        lacking(&format!("{program} is not installed; apt-get install {package}"));
     }
     found
+}
+
+/// What a test needs beside programs, such as a control group of its own: `None`, and said on standard error, if it is
+/// not to be had.
+///
+/// # Panics
+///
+/// As [`need`].
+#[must_use]
+pub fn have<T, E: std::fmt::Display>(what: &str, got: Result<T, E>) -> Option<T> {
+    got.map_err(|error| lacking(&format!("{what}: {error}"))).ok()
+}
+
+/// Says that the running test is skipped, or fails it where that may not be.
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+fn lacking(what: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let message = format!("SKIPPED {test}: {what}");
+    let is = |variable: &str, value: &str| std::env::var_os(variable).is_some_and(|set| set == value);
+    if is("CI", "true") || is("TIERPROBE_E2E", "required") {
+        panic!("{message}");
+    }
+    // Not eprintln!: of a test that passes, the harness would swallow it.
+    let _nobody_listens = writeln!(std::io::stderr(), "{message}");
 }
 
 /// The first file of that name in `PATH`, or where `tools.sh` unpacks what it does not install.
