@@ -35,6 +35,9 @@ taskset util-linux pinning
 "
 accuracy="$bench
 fio fio the_reference_for_storage
+cyclictest rt-tests the_reference_for_wake_ups
+oslat rt-tests the_reference_for_lost_time
+chrt util-linux real-time_threads
 "
 
 case "${1:-}" in
