@@ -9,6 +9,7 @@
 //! - [`probe`]: what is measured; [`measure`] how samples are taken; [`mod@runner`] runs probes on a pinned thread;
 //!   [`schedule`] says when, within [`budget`].
 //! - [`lookout`]: finds out where the agent is, and notices that it may be elsewhere by now.
+//! - [`mod@echo`]: answers other agents that time the way to this one.
 //! - [`snapshot`]: the verdict and the latest round of each probe, the only shared state.
 //! - [`export`]: from a snapshot to the Prometheus exposition; [`record`] to JSON; `http` answers with it.
 //!
@@ -23,6 +24,7 @@ pub mod config;
 pub mod cpuid;
 pub mod detect;
 pub mod duration;
+pub mod echo;
 pub mod error;
 pub mod export;
 pub mod host;
@@ -40,6 +42,7 @@ pub mod record;
 pub mod runner;
 pub mod schedule;
 pub mod snapshot;
+mod socket;
 pub mod sys;
 pub mod user_file;
 
@@ -49,11 +52,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tierprobe_model::Detection;
+use tierprobe_web::Limits;
 use tokio::net::TcpListener;
 
 pub use lookout::locate;
 
 use config::Config;
+use echo::Echo;
 use host::HostFs;
 use hostinfo::HostInfo;
 use lookout::Lookout;
@@ -71,21 +76,14 @@ const MEASURING_STACK_BYTES: usize = 256 << 10;
 ///
 /// The address, and what the system said about it.
 pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.with_context(|| {
-            format!("--web.listen-address: cannot listen on {address}; is another agent running there?")
-        })?);
-    }
-    Ok(listeners)
+    Ok(tierprobe_web::listen(addresses, "agent").await?)
 }
 
 /// Measures and answers on `listeners` until `shutdown`.
 ///
 /// # Errors
 ///
-/// If the measuring thread cannot be started.
+/// If the echo service or the measuring thread cannot be started.
 pub async fn run(
     config: Config,
     machine: Machine,
@@ -93,31 +91,27 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let place = Arc::new(locate(&machine));
-    let board = Arc::new(Board::new(Snapshot::new(Arc::clone(&place), &config.probes)));
+    let echo = Echo::start(&config.settings.network.echo_addresses, &place.host.boot_id)?;
+    let mut first = Snapshot::new(Arc::clone(&place), &config.probes);
+    first.echo = echo.as_ref().map(Echo::counts);
+    let board = Arc::new(Board::new(first));
     let stop = Arc::new(Stop::default());
     let measuring = start_measuring(&config, machine, &place.host, &board, &stop)?;
 
-    let (close, closed) = tokio::sync::watch::channel(());
-    let answers = Arc::new(http::Answers { board, telemetry_path: config.telemetry_path });
-    let mut servers = Vec::new();
-    for listener in listeners {
+    for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(%address, tier = %place.detection.tier, "listening");
         }
-        let mut closed = closed.clone();
-        let end = async move {
-            let _sender_gone_is_the_end_too = closed.changed().await;
-        };
-        servers.push(tokio::spawn(http::serve(listener, Arc::clone(&answers), end)));
     }
-    shutdown.await;
-    tracing::info!("shutting down");
-    drop(close);
-    for server in servers {
-        let _panics_are_aborts = server.await;
-    }
+    let answers = Arc::new(http::Answers { board, telemetry_path: config.telemetry_path });
+    let shutdown = async {
+        shutdown.await;
+        tracing::info!("shutting down");
+    };
+    tierprobe_web::serve(listeners, answers, Limits::default(), shutdown).await;
     stop.stop();
     let _panics_are_aborts = measuring.join();
+    drop(echo);
     Ok(())
 }
 

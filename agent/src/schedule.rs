@@ -19,6 +19,9 @@ use crate::sys::clock;
 /// Longest sleep: after it the wall clock is looked at again, in case it was set, and whether the place has changed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// How often probes are asked for news, if any wants to be.
+const NEWS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Pause before the first round, in which the rest of the agent starts: neither must disturb the other.
 const START_PAUSE_NANOS: u64 = 100_000_000;
 
@@ -131,19 +134,32 @@ pub fn run(
 ) {
     let mut snapshot = (*board.latest()).clone();
     let mut runner = prepare(&snapshot.place.detection);
-    let nap = LONGEST_SLEEP.min(lookout.interval());
+    let look_interval = LONGEST_SLEEP.min(lookout.interval());
+    // Who takes turns measures in no other's slot, whatever has happened.
+    let listens = |runner: &Runner| timing.slot.is_none() && runner.listens();
+    let mut nap = if listens(&runner) { NEWS_INTERVAL.min(look_interval) } else { look_interval };
+    let mut looked: Option<u64> = None;
     let mut budget = Budget::new(timing.budget);
     let mut due = first_due(specs, timing);
     let mut last_look = clock::monotonic_nanos();
     let mut turns: usize = 0;
     loop {
         let cpu = clock::thread_cpu();
-        if let Some((place, reason)) = lookout.look() {
-            if snapshot.arrive(place, reason) {
-                runner = prepare(&snapshot.place.detection);
-                due = first_due(specs, timing);
+        let is_time =
+            |then| Duration::from_nanos(clock::monotonic_nanos().saturating_sub(then)) >= look_interval;
+        if looked.is_none_or(is_time) {
+            looked = Some(clock::monotonic_nanos());
+            if let Some((place, reason)) = lookout.look() {
+                if snapshot.arrive(place, reason) {
+                    runner = prepare(&snapshot.place.detection);
+                    due = first_due(specs, timing);
+                    nap = if listens(&runner) { NEWS_INTERVAL.min(look_interval) } else { look_interval };
+                }
+                board.publish(snapshot.clone());
             }
-            board.publish(snapshot.clone());
+        }
+        if listens(&runner) {
+            hear(&mut runner, &mut due);
         }
         budget.spend(clock::thread_cpu().saturating_sub(cpu));
 
@@ -188,6 +204,15 @@ pub fn run(
         board.publish(snapshot.clone());
         if !stop.sleep(Duration::ZERO) {
             return;
+        }
+    }
+}
+
+/// Makes due at once what something has happened for, unless it never runs again.
+fn hear(runner: &mut Runner, due: &mut [Due]) {
+    for probe in runner.news() {
+        if let Some(due) = due.get_mut(probe).filter(|due| due.start.is_some()) {
+            *due = Due { start: Some(clock::realtime_nanos()), end: u64::MAX };
         }
     }
 }

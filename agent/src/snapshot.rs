@@ -7,6 +7,7 @@ use tierprobe_model::family::BUCKETS;
 use tierprobe_model::record::Outcome;
 use tierprobe_model::{Cause, Detection, Family, Quantiles};
 
+use crate::echo::Counts;
 use crate::hostinfo::HostInfo;
 use crate::measure::Summary;
 use crate::probe::{GaugeSeries, LabelValue, ProbeError, Spec};
@@ -79,6 +80,8 @@ pub struct Snapshot {
     pub tier_changes: u64,
     /// What each probe has found so far.
     pub probes: Vec<ProbeState>,
+    /// What the echo service counts, which goes on meanwhile; `None` where it is off.
+    pub echo: Option<Arc<Counts>>,
 }
 
 /// What one probe has found so far.
@@ -86,7 +89,7 @@ pub struct Snapshot {
 pub struct ProbeState {
     /// The probe.
     pub spec: &'static Spec,
-    /// How its last run ended, and why if not well, or else what it lacks; `None` before the first.
+    /// How its last run ended, and why if not well; `None` before the first.
     pub last: Option<(Outcome, String)>,
     /// Runs by outcome, in the order of [`Outcome::ALL`].
     pub runs: [u64; Outcome::ALL.len()],
@@ -102,6 +105,8 @@ pub struct ProbeState {
     pub durations: Vec<DurationState>,
     /// Gauges of the last round.
     pub gauges: Vec<GaugeSeries>,
+    /// What the last round could not measure, and why.
+    pub absent: Vec<String>,
 }
 
 /// The last round of a probe.
@@ -153,7 +158,8 @@ impl Snapshot {
     /// A snapshot before the first round.
     #[must_use]
     pub fn new(place: Arc<Place>, specs: &[&'static Spec]) -> Self {
-        Self { place, tier_changes: 0, probes: specs.iter().map(|spec| ProbeState::new(spec)).collect() }
+        let probes = specs.iter().map(|spec| ProbeState::new(spec)).collect();
+        Self { place, tier_changes: 0, probes, echo: None }
     }
 
     /// Takes in what a run gave.
@@ -214,18 +220,20 @@ impl ProbeState {
             round: None,
             durations: Vec::new(),
             gauges: Vec::new(),
+            absent: Vec::new(),
         }
     }
 
     fn forget_round(&mut self) {
         self.round = None;
         self.gauges.clear();
+        self.absent.clear();
     }
 
     fn apply(&mut self, report: Report) {
         self.cpu += report.cpu;
         let (outcome, reason) = match &report.result {
-            Ok(round) => (Outcome::Ok, round.missing.join("; ")),
+            Ok(_) => (Outcome::Ok, String::new()),
             Err(ProbeError::Unsupported(reason)) => (Outcome::Unsupported, reason.clone()),
             Err(ProbeError::Failed(reason)) => (Outcome::Failed, reason.clone()),
         };
@@ -244,6 +252,7 @@ impl ProbeState {
         self.round =
             Some(LastRound { timestamp: report.timestamp, elapsed: report.elapsed, causes: report.causes });
         self.gauges = round.gauges;
+        self.absent = round.absent;
         for known in &mut self.durations {
             known.quantiles = None;
         }

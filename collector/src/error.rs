@@ -3,9 +3,15 @@
 use std::path::PathBuf;
 
 use crate::exposition::ExpositionError;
+use crate::http::HttpError;
+use crate::http::address::AddressError;
+use crate::source::intake::MOST_SERIES;
+use crate::source::unpack::UnpackError;
 
-const FORMS: &str = "a source is http://HOST:PORT/metrics, a .json file of `tierprobe-agent measure --format json`, \
-                     or a .prom file with a saved scrape";
+const FORMS: &str = "a source is http(s)://HOST:PORT/metrics of an agent, prometheus+http(s)://HOST:PORT/PREFIX of a \
+                     store, file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for lists of agents, a .json file \
+                     of `tierprobe-agent measure --format json`, a .prom, .txt or .om file with a saved scrape, \
+                     each also packed as .gz or .zst, a folder of such files, or - for standard input";
 
 /// Why a text names no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,20 +19,19 @@ pub enum SourceNameError {
     /// No form that is known.
     #[error("{0:?} is no source: {FORMS}")]
     Unknown(String),
-    /// `http://` without a usable host and port.
-    #[error("{0:?} names no host and port: write http://HOST:PORT/metrics")]
-    BadAddress(String),
-    /// TLS is not built in.
+    /// An address that is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// `dns:` without a usable name and port.
     #[error(
-        "{0:?}: https is not yet supported; scrape over http:// on a trusted network or use files: {FORMS}"
+        "{0:?} names nothing to look up: write dns:NAME:PORT, dns+srv:NAME, or dns:https://NAME:PORT/PATH"
     )]
-    NotYetHttps(String),
-    /// The Prometheus API is not read.
-    #[error("{0:?}: reading from a Prometheus server is not yet supported; {FORMS}")]
-    NotYetPrometheus(String),
-    /// Service discovery files are not read.
-    #[error("{0:?}: file_sd is not yet supported; name the targets one by one: {FORMS}")]
-    NotYetFileSd(String),
+    Dns(String),
+    /// `file_sd:` without a file.
+    #[error(
+        "{0:?} names no list: write file_sd:FILE, where FILE ends with .json, .yml or .yaml and may have a * in its name"
+    )]
+    List(String),
 }
 
 /// Why a source gave nothing.
@@ -60,13 +65,36 @@ pub enum SourceError {
         /// The schema this program reads.
         known: u32,
     },
-    /// A file is larger than any that this program's formats need.
-    #[error("{path} is larger than {limit_mib} MiB")]
-    TooLarge {
+    /// A file could not be unpacked, or is larger than any that this program's formats need.
+    #[error("cannot read {path}")]
+    Unpack {
         /// Which file.
         path: PathBuf,
-        /// The limit, in MiB.
-        limit_mib: usize,
+        /// Why.
+        #[source]
+        error: UnpackError,
+    },
+    /// A device, a pipe or a socket.
+    #[error("{path} is no file; what is piped is named -")]
+    NotAFile {
+        /// Which path.
+        path: PathBuf,
+    },
+    /// A folder with nothing to read.
+    #[error(
+        "there is no file in {path} that ends with .json, .prom, .txt or .om, with or without .gz or .zst"
+    )]
+    NoFiles {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// A folder with too much to read.
+    #[error("there are more than {limit} files in {path}: name them one by one")]
+    TooManyFiles {
+        /// Which folder.
+        path: PathBuf,
+        /// The limit.
+        limit: usize,
     },
     /// A saved exposition is not one.
     #[error("{path} cannot be used")]
@@ -78,13 +106,22 @@ pub enum SourceError {
         error: TakeError,
     },
     /// A target never gave a usable answer.
-    #[error("no usable answer, tried {attempts} times; the last one: {last}")]
+    #[error("no usable answer, tried {attempts} times; the last one: {}", chain(.last))]
     NeverGood {
         /// How many scrapes were tried.
         attempts: usize,
         /// What the last one ended with.
         last: FetchError,
     },
+    /// No list of targets was to be had.
+    #[error("{0}")]
+    Discovery(String),
+    /// A list of targets has none.
+    #[error("it lists no targets")]
+    NoTargets,
+    /// The system does not give what asking over HTTP needs.
+    #[error("cannot scrape: {0}")]
+    Runtime(String),
     /// Nothing in it can be compared.
     #[error("it holds no measurement: no probe has finished a round; run the agent longer")]
     NoRounds,
@@ -97,20 +134,32 @@ pub enum SourceError {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No connection, no answer, or none in time.
-    #[error("{0}")]
-    Transport(#[source] Box<ureq::Error>),
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The status is not 200.
-    #[error("it answers HTTP {0}: check the path; agents use /metrics")]
-    Status(u16),
+    #[error("it answers HTTP {status}: {}", advice(*.status))]
+    Status {
+        /// The status.
+        status: u16,
+    },
     /// The answer is a page for people.
     #[error("it answers {0} instead of metrics: check the port and the path; agents use /metrics")]
     ContentType(String),
-    /// The body is larger than any exposition may be.
-    #[error("the answer does not end within {0} MiB")]
-    TooLong(usize),
     /// The body is no exposition, or not an agent's.
     #[error(transparent)]
     Take(#[from] TakeError),
+}
+
+/// What to do about a status.
+const fn advice(status: u16) -> &'static str {
+    match status {
+        300..=399 => "redirects are not followed; name the place where it sends to",
+        401 => "it wants to know who asks; give a password or a token with --source.config",
+        403 => "it does not let this one in; check the password, token or certificate of --source.config",
+        429 => "it is asked too often; scrape less often",
+        500.. => "it is broken or overloaded",
+        _ => "check the path; agents use /metrics",
+    }
 }
 
 impl From<ExpositionError> for FetchError {
@@ -201,4 +250,9 @@ pub enum TakeError {
         "an exposition, but not of a tierprobe agent: no metric begins with tierprobe_; check host, port and path"
     )]
     NotAnAgent,
+    /// Its label values change from scrape to scrape.
+    #[error(
+        "more than {MOST_SERIES} series over all scrapes: its label values change from scrape to scrape; check that it is an agent"
+    )]
+    TooManySeries,
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`exposition`]: the Prometheus text format.
 //! - [`observation`]: what every source yields.
+//! - [`http`]: how agents, stores and lists of targets are asked.
 //! - [`source`]: agents, records and saved scrapes into observations.
 //! - [`dataset`]: observations by instance and series; hosts and their values.
 //! - [`stats`]: intervals, tests and corrections; pure, closed forms.
@@ -21,6 +22,7 @@ pub mod date;
 pub mod duration;
 pub mod error;
 pub mod exposition;
+pub mod http;
 pub mod lab;
 pub mod observation;
 pub mod output;

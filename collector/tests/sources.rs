@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tierprobe_collector::source::agent::Schedule;
-use tierprobe_collector::source::{Gathered, Source, gather};
+use tierprobe_collector::source::scrape::collect::{Report, Schedule};
+use tierprobe_collector::source::{Gathered, Options, Source, gather};
 
 /// A server on a port of its own; `answer` gets each connection once its request is read, and the number of
 /// connections before it.
@@ -65,9 +65,11 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn gathered(addresses: &[String], duration: Duration) -> Gathered {
     let sources: Vec<Source> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    let schedule = Schedule { duration, interval: Schedule::MIN_INTERVAL, timeout: TIMEOUT };
+    let schedule =
+        Schedule { duration, interval: Schedule::MIN_INTERVAL, timeout: TIMEOUT, ..Schedule::default() };
+    let report: Report = Arc::new(|_, _| {});
     let begin = Instant::now();
-    let gathered = gather(&sources, &schedule, &|_, _| {});
+    let gathered = gather(&sources, &Options { schedule, ..Options::default() }, &report);
     // The last scrape may begin at the end of the duration and run into its timeout; the rest is slack for a busy
     // machine.
     let limit = duration + TIMEOUT + Duration::from_secs(3);
@@ -210,7 +212,7 @@ fn a_target_that_comes_up_late_is_waited_for() {
     });
     let gathered = gathered(&[address], Duration::from_millis(1500));
     assert_eq!(gathered.dropped, []);
-    let rounds = gathered.collected[0].observations.len();
+    let rounds = gathered.collected[0].observations();
     assert!((2..=6).contains(&rounds), "{rounds} rounds");
 }
 
@@ -222,7 +224,7 @@ fn a_target_that_goes_away_is_stale_and_its_rounds_count() {
         }
     });
     let gathered = gathered(&[address], Duration::from_millis(2000));
-    assert_eq!(gathered.collected[0].observations.len(), 2);
+    assert_eq!(gathered.collected[0].observations(), 2);
     assert!(gathered.collected[0].stale_seconds.is_some_and(|age| age > 0.6), "{gathered:?}");
 }
 
@@ -241,6 +243,6 @@ fn one_bad_target_does_not_take_the_good_ones_with_it() {
     let collected = &gathered.collected[0];
     assert_eq!(collected.instance.labels["tier"], "vm");
     // Every round is shown twice and counts once.
-    assert!((2..=3).contains(&collected.observations.len()), "{} rounds", collected.observations.len());
+    assert!((2..=3).contains(&collected.observations()), "{} rounds", collected.observations());
     assert_eq!(collected.stale_seconds, None);
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use tierprobe_collector::compare::{Options, compare};
 use tierprobe_collector::dataset::Dataset;
-use tierprobe_collector::observation::{Collected, Observation, Statistic};
+use tierprobe_collector::observation::{Collected, Observation, Statistic, Vocabulary};
 use tierprobe_collector::source::record;
 use tierprobe_model::record::Record;
 
@@ -33,10 +33,12 @@ pub struct Tally {
 #[must_use]
 pub fn tally(record: &Record, deals: u32, ratio: f64) -> BTreeMap<String, Tally> {
     let options = Options { by: LABEL.to_owned(), ..Options::default() };
-    let mut collected = record::collect(record, "");
+    let mut collected = record::pack(record, "", &Vocabulary::default()).unpack();
     // Of durations only the medians are compared.
-    let is_compared = |statistic| statistic == options.statistic || statistic == Statistic::Value;
-    collected.observations.retain(|observation| is_compared(observation.statistic));
+    let is_compared =
+        |statistic: &Statistic| *statistic == options.statistic || *statistic == Statistic::Value;
+    collected.observations.retain(|observation| is_compared(&observation.statistic));
+    collected.observations.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp));
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for deal in 0..deals {
         let Ok(comparison) = compare(&Dataset::new(deal_out(&collected, deal, ratio)), &options) else {

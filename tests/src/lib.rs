@@ -10,6 +10,7 @@
 //! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
 //! - [`confine`]: what a process may not do: seccomp filters, control groups, missing files.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
+//! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`.
 //!
 //! All of them fail by panicking with what the program said, as a test does.
@@ -22,9 +23,11 @@ pub mod fleet;
 pub mod halves;
 pub mod http;
 pub mod measured;
+pub mod namespace;
 pub mod need;
 pub mod program;
 pub mod prometheus;
+pub mod relay;
 
 use std::path::{Path, PathBuf};
 

@@ -10,6 +10,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("promtool", "prometheus"),
     ("systemd-analyze", "systemd"),
     ("unshare", "util-linux"),
+    ("setpriv", "util-linux"),
+    ("taskset", "util-linux"),
+    ("ip", "iproute2"),
+    ("iptables-legacy-restore", "iptables"),
+    ("iptables-nft-restore", "iptables"),
     ("bwrap", "bubblewrap"),
     ("dockerd", "docker.io"),
     ("qemu-system-x86_64", "qemu-system-x86"),
@@ -28,9 +33,27 @@ pub fn need(program: &str) -> Option<PathBuf> {
     if found.is_none() {
         let package =
             PACKAGES.iter().find(|(name, _)| *name == program).map_or(program, |(_, package)| package);
-        lacking(&format!("{program} is not installed; apt-get install {package}"));
+        return refuse(&format!("{program} is not installed; apt-get install {package}"));
     }
     found
+}
+
+/// Says on standard error that a test was skipped, and `why`.
+///
+/// # Panics
+///
+/// As [`need`].
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+pub fn refuse<T>(why: &str) -> Option<T> {
+    let thread = std::thread::current();
+    let message = format!("SKIPPED {}: {why}", thread.name().unwrap_or("a test"));
+    let is = |variable: &str, value: &str| std::env::var_os(variable).is_some_and(|set| set == value);
+    if is("CI", "true") || is("TIERPROBE_E2E", "required") {
+        panic!("{message}");
+    }
+    // Not eprintln!: of a test that passes, the harness would swallow it.
+    let _nobody_listens = writeln!(std::io::stderr(), "{message}");
+    None
 }
 
 /// What a test needs beside programs, such as a control group of its own: `None`, and said on standard error, if it is
@@ -41,21 +64,7 @@ pub fn need(program: &str) -> Option<PathBuf> {
 /// As [`need`].
 #[must_use]
 pub fn have<T, E: std::fmt::Display>(what: &str, got: Result<T, E>) -> Option<T> {
-    got.map_err(|error| lacking(&format!("{what}: {error}"))).ok()
-}
-
-/// Says that the running test is skipped, or fails it where that may not be.
-#[expect(clippy::panic, reason = "a test fails by panicking")]
-fn lacking(what: &str) {
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let message = format!("SKIPPED {test}: {what}");
-    let is = |variable: &str, value: &str| std::env::var_os(variable).is_some_and(|set| set == value);
-    if is("CI", "true") || is("TIERPROBE_E2E", "required") {
-        panic!("{message}");
-    }
-    // Not eprintln!: of a test that passes, the harness would swallow it.
-    let _nobody_listens = writeln!(std::io::stderr(), "{message}");
+    got.map_or_else(|error| refuse(&format!("{what}: {error}")), Some)
 }
 
 /// The first file of that name in `PATH`, or where `tools.sh` unpacks what it does not install.

@@ -78,10 +78,18 @@ static CONTROL: LazyLock<(Place, Answer)> = LazyLock::new(|| {
     (place, answer)
 });
 
+/// What `check` says of a probe.
+#[derive(Debug, Default)]
+struct Said {
+    outcome: String,
+    detail: String,
+    absent: String,
+}
+
 /// What `check` and a scrape say.
 struct Answer {
-    /// Outcome and what follows it, by probe.
-    check: BTreeMap<String, (String, String)>,
+    /// Outcome, what follows it, and what is absent, by probe.
+    check: BTreeMap<String, Said>,
     /// Series, each with its value.
     series: Vec<String>,
 }
@@ -97,15 +105,24 @@ impl Answer {
             (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
         };
         let (code, text, said) = run(&["check"]);
-        let line = |line: &str| {
-            let (probe, rest) = line.split_once(char::is_whitespace)?;
-            let (outcome, detail) = rest.trim_start().split_once(char::is_whitespace)?;
-            let is_outcome = ["ok", "failed", "unsupported"].contains(&outcome);
-            is_outcome.then(|| (probe.to_owned(), (outcome.to_owned(), detail.trim().to_owned())))
-        };
-        let check: BTreeMap<_, _> = text.lines().filter_map(line).collect();
+        let mut check: BTreeMap<String, Said> = BTreeMap::new();
+        let mut last = String::new();
+        for line in text.lines() {
+            let is_of_the_last = line.starts_with(' ');
+            let (name, rest) = line.trim_start().split_once(char::is_whitespace).unwrap_or_default();
+            if is_of_the_last && name == "absent" {
+                let said: &mut Said = check.get_mut(&last).unwrap();
+                said.absent += &format!("{}; ", rest.trim());
+            }
+            let (outcome, detail) = rest.trim_start().split_once(char::is_whitespace).unwrap_or_default();
+            if !is_of_the_last && ["ok", "failed", "unsupported"].contains(&outcome) {
+                name.clone_into(&mut last);
+                let (outcome, detail) = (outcome.to_owned(), detail.trim().to_owned());
+                check.insert(name.to_owned(), Said { outcome, detail, ..Said::default() });
+            }
+        }
         assert!(check.len() >= 10, "{case}: {code:?}: {text}{said}");
-        let fails = check.values().any(|(outcome, _)| outcome == "failed");
+        let fails = check.values().any(|said| said.outcome == "failed");
         assert_eq!(code, Some(i32::from(fails)), "{case}: {text}");
         let (code, text, said) = run(&["measure", "--rounds", "1", "--format", "prometheus"]);
         assert_eq!(code, Some(0), "{case}: {said}");
@@ -124,27 +141,23 @@ impl Answer {
     }
 }
 
-/// What `check` says a probe lacks.
-fn lacks(detail: &str) -> &str {
-    detail.split_once("; without ").map_or("", |(_, lacks)| lacks)
-}
-
 /// Everything that is wrong about a case.
 fn wrong(case: &Case<'_>) -> Vec<String> {
     let (place, control) = &*CONTROL;
     let answer = Answer::of(place, &case.name, case.agent);
     let mut wrong = Vec::new();
-    for (probe, (outcome, detail)) in &answer.check {
-        let (before, before_detail) = control.check.get(probe).unwrap();
-        let is_as_expected =
-            match case.expected.iter().find(|(name, _)| name == probe).map(|(_, expected)| expected) {
-                Some(Lacks(why)) => outcome == "ok" && lacks(detail).contains(why),
-                Some(Failed(why)) => outcome == "failed" && detail.contains(why),
-                Some(Unsupported(why)) => outcome == "unsupported" && detail.contains(why),
-                None => outcome == before && (outcome != "ok" || lacks(detail) == lacks(before_detail)),
-            };
+    for (probe, said) in &answer.check {
+        let Said { outcome, detail, absent } = said;
+        let before = control.check.get(probe).unwrap();
+        let expected = case.expected.iter().find(|(name, _)| name == probe).map(|(_, expected)| expected);
+        let is_as_expected = match expected {
+            Some(Lacks(why)) => outcome == "ok" && absent.contains(why),
+            Some(Failed(why)) => outcome == "failed" && detail.contains(why),
+            Some(Unsupported(why)) => outcome == "unsupported" && detail.contains(why),
+            None => (outcome, absent) == (&before.outcome, &before.absent),
+        };
         if !is_as_expected {
-            wrong.push(format!("{}: check says {probe} {outcome} {detail}", case.name));
+            wrong.push(format!("{}: check says {probe} {said:?}", case.name));
         }
         let (supported, up) = match outcome.as_str() {
             "ok" => (Some("1"), Some("1")),

@@ -68,6 +68,10 @@ fn agent_and_collector_share_only_the_model_and_the_wire() {
     let foreign = |other: &'static str| move |_: &str, text: &str| text.contains(other);
     none(offenders(&sources("agent"), foreign("tierprobe_collector")), "the agent knows the collector");
     none(offenders(&sources("collector"), foreign("tierprobe_agent::")), "the collector knows the agent");
+    let ours = |_: &str, text: &str| {
+        ["tierprobe_agent", "tierprobe_model", "tierprobe_collector"].iter().any(|name| text.contains(name))
+    };
+    none(offenders(&sources("agent/web"), ours), "the web knows what it serves");
     let model = ["std::fs", "std::net", "std::process", "tokio", "Instant", "SystemTime", "unsafe "];
     let impure = |_: &str, text: &str| model.iter().any(|word| text.contains(word));
     none(offenders(&sources("agent/model"), impure), "the model does more than name things");

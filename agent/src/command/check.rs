@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use tierprobe_model::record::Outcome;
 
 use crate::cli::CheckArgs;
+use crate::echo::Echo;
 use crate::probe::{PROBES, Spec};
 use crate::record::measure;
 use crate::snapshot::Snapshot;
@@ -21,6 +22,8 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let place = Arc::new(locate(&machine));
     let specs: Vec<&'static Spec> = PROBES.iter().collect();
     let snapshot = Snapshot::new(Arc::clone(&place), &specs);
+    let echo_addresses = &settings.network.echo_addresses;
+    let _echo = Echo::start(echo_addresses, &place.host.boot_id)?;
     let recorder = std::thread::scope(|scope| {
         let checking = super::measuring_thread().spawn_scoped(scope, || {
             let runner = runner(&specs, &settings, &machine.fs, &place.detection);
@@ -45,9 +48,8 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             state.last.clone().unwrap_or_else(|| (Outcome::Failed, "did not run".to_owned()));
         failed |= outcome == Outcome::Failed;
         let detail = if outcome == Outcome::Ok {
-            let lacks = if reason.is_empty() { reason } else { format!("; without {reason}") };
             format!(
-                "{} series, {:.2} ms of CPU{lacks}",
+                "{} series, {:.2} ms of CPU",
                 state.durations.len() + state.gauges.len(),
                 state.cpu.as_secs_f64() * 1e3
             )
@@ -55,6 +57,14 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             reason
         };
         let _infallible = writeln!(text, "{:<11} {:<12} {detail}", state.spec.name, outcome.as_str());
+        for absent in &state.absent {
+            let _infallible = writeln!(text, "{:<11} {:<12} {absent}", "", "absent");
+        }
+    }
+    if !echo_addresses.is_empty() {
+        let addresses: Vec<String> = echo_addresses.iter().map(ToString::to_string).collect();
+        let _infallible =
+            writeln!(text, "{:<11} {:<12} could answer on {}", "echo", "ok", addresses.join(", "));
     }
     super::print(text.as_bytes())?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

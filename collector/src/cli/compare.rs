@@ -1,16 +1,17 @@
 //! `compare`: tiers of a fleet, from live agents or from files.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use super::progress;
+use super::{access, progress};
 use crate::compare::{self, Options, Window, like};
-use crate::dataset::{Dataset, Filter};
+use crate::dataset::{Builder, Dataset, Filter};
 use crate::observation::Statistic;
 use crate::report::{self, Format};
-use crate::source::agent::Schedule;
+use crate::source::scrape::collect::{Event, Report, Schedule};
 use crate::source::{self, Source};
 use crate::stats::equivalence::Threshold;
 use crate::{duration, output};
@@ -18,8 +19,9 @@ use crate::{duration, output};
 /// What to compare, and how.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// http://HOST:PORT/metrics of an agent, a .json file of `tierprobe-agent measure --format json`, or a .prom
-    /// file with a saved scrape
+    /// http(s)://HOST:PORT/metrics of an agent; file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for a list
+    /// of agents; a .json file of `tierprobe-agent measure --format json`; a .prom, .txt or .om file with a saved scrape;
+    /// each also packed as .gz or .zst; a folder of such files; or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<Source>,
 
@@ -62,7 +64,8 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = interval)]
     scrape_interval: Duration,
 
-    /// Which number of a duration's rounds: min, p50, p90, p99 or max
+    /// Which number of a duration's rounds: min, p50, p90, p99 or max, or any other quantile that is published, such as
+    /// p95 or 0.999
     #[arg(long, value_name = "NAME", default_value = "p50", value_parser = statistic)]
     statistic: Statistic,
 
@@ -77,6 +80,9 @@ pub struct Args {
     /// Write to FILE instead of the terminal
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    access: access::Args,
 }
 
 /// Gathers, compares and reports.
@@ -86,13 +92,28 @@ pub struct Args {
 /// When there are no two groups to compare, or the report cannot be written. A source that fails is named in the
 /// report and is no error as long as the others are enough.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let schedule =
-        Schedule { duration: args.duration, interval: args.scrape_interval, ..Schedule::default() };
-    let progress = progress::Progress::begin(&args.sources, &schedule);
-    let gathered = source::gather(&args.sources, &schedule, &|source, event| progress.report(source, event));
+    let schedule = Schedule {
+        duration: args.duration,
+        interval: args.scrape_interval,
+        timeout: args.access.timeout,
+        concurrency: args.access.concurrency,
+    };
+    let asking = source::Options {
+        schedule,
+        rules: args.access.rules()?,
+        net: args.access.net(),
+        only: Some(args.statistic),
+        ..source::Options::default()
+    };
+    let progress = Arc::new(progress::Progress::begin(&args.sources, &schedule));
+    let listener = Arc::clone(&progress);
+    let report: Report = Arc::new(move |place: &str, event: &Event| listener.report(place, event));
+    let gathered = source::gather(&args.sources, &asking, &report);
     progress.end();
 
-    let dataset = Dataset::new(gathered.collected).with_dropped(gathered.dropped);
+    let mut builder = Builder::keeping(args.statistic);
+    gathered.collected.into_iter().for_each(|one| builder.add(one));
+    let dataset = builder.build().with_dropped(gathered.dropped);
     let options = Options {
         by: args.by.clone(),
         baseline: args.baseline.clone(),
@@ -143,10 +164,7 @@ fn window(text: &str) -> Result<Duration, String> {
 }
 
 fn statistic(text: &str) -> Result<Statistic, String> {
-    Statistic::OF_DURATIONS
-        .into_iter()
-        .find(|statistic| statistic.as_str() == text)
-        .ok_or_else(|| "known are min, p50, p90, p99 and max".to_owned())
+    text.parse()
 }
 
 fn threshold(text: &str) -> Result<Threshold, String> {
@@ -162,7 +180,7 @@ mod tests {
     fn options_out_of_range_are_refused() {
         assert!(interval("100ms").is_err());
         assert!(interval("200ms").is_ok());
-        assert!(statistic("p95").is_err());
+        assert!(statistic("p95").is_ok() && statistic("median").is_err());
         assert!(mixable("arch").is_err() && mixable("release").is_ok() && mixable("all").is_ok());
         assert!(window("0s").is_err() && window("10m").is_ok());
         for text in ["0", "-1", "101", "x", "NaN"] {

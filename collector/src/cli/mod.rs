@@ -1,8 +1,10 @@
 //! The commands.
 //!
+//! - [`access`]: how sources are asked over HTTP.
 //! - [`compare`]: tiers of a fleet, from live agents or from files.
 //! - [`progress`]: what the user sees while waiting.
 
+pub mod access;
 pub mod compare;
 pub mod progress;
 
@@ -20,7 +22,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Compare tiers: a baseline against each other one, row by row
-    Compare(compare::Args),
+    Compare(Box<compare::Args>),
     /// Start the agent in every tier that this machine can run, and compare what they cost here
     Lab(crate::lab::Args),
 }

@@ -3,24 +3,27 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::figure;
 use crate::source::Source;
-use crate::source::agent::{Event, Schedule};
+use crate::source::discovery::Discovery;
+use crate::source::scrape::collect::{Event, Schedule};
 
 /// How far gathering is.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     targets: Mutex<BTreeMap<String, Target>>,
+    counted: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
 struct Target {
-    rounds: usize,
+    /// `None` for what is not scraped itself, such as a list of targets.
+    rounds: Option<usize>,
     /// Why the last scrape failed; `None` while it works.
     failure: Option<String>,
 }
@@ -29,15 +32,20 @@ impl Progress {
     /// Says what is going to happen; nothing when there is nothing to wait for.
     #[must_use]
     pub fn begin(sources: &[Source], schedule: &Schedule) -> Self {
-        let agents = sources.iter().filter(|source| matches!(source, Source::Agent(_))).count();
+        let scraped: Vec<Discovery> = sources.iter().filter_map(Source::discovery).collect();
+        let agents = scraped.iter().filter(|one| matches!(one, Discovery::Static(_))).count();
+        let lists = scraped.len() - agents;
         let targets = Mutex::new(BTreeMap::new());
-        if agents == 0 {
-            return Self { bar: None, targets };
+        if scraped.is_empty() {
+            return Self { bar: None, targets, counted: Mutex::default() };
         }
         let span = figure::span(schedule.duration.as_secs_f64());
         if !std::io::stderr().is_terminal() {
-            say(&format!("scraping {agents} agents for {span}"));
-            return Self { bar: None, targets };
+            say(&match lists {
+                0 => format!("scraping {agents} agents for {span}"),
+                lists => format!("scraping {agents} agents and those of {lists} lists for {span}"),
+            });
+            return Self { bar: None, targets, counted: Mutex::default() };
         }
         let bar = ProgressBar::new(schedule.duration.as_secs());
         // The template is a constant; if it were wrong, the plain bar would do.
@@ -45,27 +53,33 @@ impl Progress {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_secs(1));
-        Self { bar: Some(bar), targets }
+        Self { bar: Some(bar), targets, counted: Mutex::default() }
     }
 
-    /// Takes note of one scrape.
-    pub fn report(&self, source: &Source, event: &Event) {
+    /// Takes note of what happened at `place`.
+    pub fn report(&self, place: &str, event: &Event) {
         // A thread that died while it held the lock leaves counts behind, and they are good enough to show.
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        let target = targets.entry(source.to_string()).or_default();
+        let target = targets.entry(place.to_owned()).or_default();
         let before = target.failure.take();
         match event {
-            Event::Scraped { rounds } => target.rounds = *rounds,
+            Event::Scraped { rounds } => target.rounds = Some(*rounds),
+            Event::Found { .. } => {}
             Event::Failed { reason } => target.failure = Some(reason.clone()),
         }
         let now = target.failure.clone();
         if let Some(bar) = &self.bar {
             bar.set_position(bar.elapsed().as_secs().min(bar.length().unwrap_or(0)));
-            bar.set_message(summary(&targets));
+            // Counting thousands at each scrape would cost more than scraping.
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            if counted.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                *counted = Some(Instant::now());
+                bar.set_message(summary(&targets));
+            }
         }
         if before.is_some() != now.is_some() {
             let state = now.unwrap_or_else(|| "answers again".to_owned());
-            self.line(&format!("{source}: {state}"));
+            self.line(&format!("{place}: {state}"));
         }
     }
 
@@ -85,7 +99,7 @@ impl Progress {
 }
 
 fn summary(targets: &BTreeMap<String, Target>) -> String {
-    let fewest = targets.values().map(|target| target.rounds).min().unwrap_or(0);
+    let fewest = targets.values().filter_map(|target| target.rounds).min().unwrap_or(0);
     let failing = targets.values().filter(|target| target.failure.is_some()).count();
     match failing {
         0 => format!("{fewest} rounds"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::like::Alike;
 use super::row::Row;
-use super::{Options, drift, summary};
+use super::{Options, drift, place, summary};
 use crate::dataset::group::{Group, Grouped, label};
 use crate::dataset::host::LeftOut;
 use crate::dataset::{Dataset, Member};
@@ -90,6 +90,7 @@ pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row
     warnings.extend(
         unlike(baseline, candidate, "clocksource").map(|clocks| Warning::UnlikeClocks { sources: clocks }),
     );
+    warnings.extend(place::apart(baseline, candidate));
     warnings.extend(unlike_disturbance(baseline, candidate));
     warnings.extend(outlier_hosts(rows));
     warnings.extend(left_out(rows));
@@ -131,8 +132,8 @@ fn unlike(baseline: &Group<'_>, candidate: &Group<'_>, label: &str) -> Option<[V
 
 fn unlike_disturbance(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
     let share = |group: &Group<'_>| {
-        let disturbed = group.all_readings().filter(|reading| reading.disturbed).count();
-        real(disturbed) / real(group.all_readings().count()).max(1.0)
+        let (disturbed, all) = group.disturbed();
+        real(disturbed) / real(all).max(1.0)
     };
     let (a, b) = (share(baseline), share(candidate));
     ((a - b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {

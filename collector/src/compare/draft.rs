@@ -3,12 +3,13 @@
 use tierprobe_model::Unit;
 
 use super::Options;
-use super::evidence::Evidence;
+use super::evidence::{Conclusion, Evidence};
 use super::here::{self, Here, NoHere};
 use super::like::Alike;
-use super::row::{Row, Secondary, SideSummary};
+use super::pairs::Partners;
+use super::row::{AgainstSeveral, Row, Secondary, SideSummary};
 use crate::dataset::SeriesKey;
-use crate::dataset::host::{MIN_ROUNDS, Rounds, Side};
+use crate::dataset::host::{LeftOut, MIN_ROUNDS, Rounds, Side};
 use crate::observation::Statistic;
 use crate::stats::bimodal::gap;
 use crate::stats::contrast::{Basis, Contrast};
@@ -18,26 +19,38 @@ use crate::stats::{batch, finite, multiple};
 use crate::verdict::{Decision, Reason, Tag, decide};
 use crate::warning::Warning;
 
-/// A row's evidence.
+/// A row's evidence, reduced to what its row needs: the hosts of ten thousand instances in sixty rows would take more
+/// memory than their values.
 pub(super) struct Draft {
     key: SeriesKey,
-    /// The baseline and the candidate.
-    groups: [String; 2],
-    independent: bool,
+    /// The candidate.
+    group: String,
     is_confounded: bool,
-    clean: Evidence,
-    /// The same over all rounds: what the row would say if disturbance did not matter.
-    all: Evidence,
+    sides: [SideSummary; 2],
+    pairs: usize,
+    strata: usize,
+    secondary: Option<Secondary>,
+    against_several: Option<AgainstSeveral>,
+    left_out: Vec<(String, LeftOut)>,
+    /// The larger of both sides' resolution as a share of their median.
+    tick: f64,
+    /// What stands apart, and what else is to be known of the hosts.
+    remarks: Vec<Warning>,
+    clean: Conclusion,
+    /// The same over all rounds: what the row would say if disturbance did not matter. `None` where no round was
+    /// disturbed, so that it is the same.
+    all: Option<Conclusion>,
     /// The two hosts alone; `None` unless a side has just one.
     here: Option<Result<Contrast, NoHere>>,
 }
 
 impl Draft {
-    pub(super) fn of(alike: &Alike<'_>, key: SeriesKey, options: &Options) -> Self {
+    pub(super) fn of(alike: &Alike<'_>, partners: &Partners<'_>, key: SeriesKey, options: &Options) -> Self {
         let (baseline, candidate) = (&alike.baseline, &alike.candidate);
-        let clean = Evidence::of(alike, &key, Rounds::Clean, options);
-        let all = Evidence::of(alike, &key, Rounds::All, options);
-        let here = matches!(clean.contrast, Err(Reason::OneHost)).then(|| {
+        let clean = Evidence::of(alike, partners, &key, Rounds::Clean, options);
+        let is_disturbed = clean.baseline.disturbed.0 + clean.candidate.disturbed.0 > 0;
+        let all = is_disturbed.then(|| Evidence::of(alike, partners, &key, Rounds::All, options).conclusion);
+        let here = matches!(clean.conclusion.contrast, Err(Reason::OneHost)).then(|| {
             here::contrast(
                 (baseline, &clean.baseline),
                 (candidate, &clean.candidate),
@@ -46,10 +59,31 @@ impl Draft {
             )
         });
         let mut members = baseline.members.iter().chain(&candidate.members);
-        let independent = members.any(|member| member.independent.contains(&key.family));
-        let is_confounded = alike.is_mixed || !alike.refused.is_empty();
-        let groups = [baseline.value.clone(), candidate.value.clone()];
-        Self { groups, independent, is_confounded, clean, all, here, key }
+        let is_independent = members.any(|member| member.independent.contains(&key.family));
+        let mut left_out = clean.baseline.left_out.clone();
+        left_out.extend(clean.candidate.left_out.iter().cloned());
+        let groups = [baseline.value.as_str(), candidate.value.as_str()];
+        Self {
+            group: candidate.value.clone(),
+            is_confounded: alike.is_mixed || !alike.refused.is_empty(),
+            sides: [SideSummary::of(&clean.baseline), SideSummary::of(&clean.candidate)],
+            pairs: clean.pairs.len(),
+            strata: clean.strata.max(1),
+            secondary: clean.secondary.as_ref().and_then(Secondary::of),
+            against_several: clean.against_several(),
+            left_out,
+            tick: clean.baseline.relative_resolution().max(clean.candidate.relative_resolution()),
+            remarks: remarks(&clean, groups, (&key, is_independent), options.threshold),
+            clean: clean.conclusion,
+            all,
+            here,
+            key,
+        }
+    }
+
+    /// What all rounds say together.
+    fn all(&self) -> &Conclusion {
+        self.all.as_ref().unwrap_or(&self.clean)
     }
 
     fn here_p(&self) -> Option<f64> {
@@ -61,7 +95,7 @@ impl Draft {
 /// alone another.
 pub(super) fn decide_all(drafts: Vec<Draft>, threshold: Threshold) -> Vec<Row> {
     let clean = corrected(&drafts, |draft| draft.clean.p_difference());
-    let all = corrected(&drafts, |draft| draft.all.p_difference());
+    let all = corrected(&drafts, |draft| draft.all().p_difference());
     let here = corrected(&drafts, Draft::here_p);
     drafts
         .into_iter()
@@ -89,34 +123,33 @@ fn corrected(drafts: &[Draft], p_value: impl Fn(&Draft) -> Option<f64>) -> Vec<O
 
 fn row(draft: Draft, q: Corrected, threshold: Threshold) -> Row {
     let mut decision = draft.clean.decide(q.clean, threshold);
-    let warnings = warnings(&draft, &mut decision, &draft.all.decide(q.all, threshold), threshold);
+    let over_all = draft.all().decide(q.all, threshold);
+    let (ratio_all, clean) = (draft.all().difference, &draft.clean);
+    let mut warnings = warnings(&draft, &mut decision, &over_all, threshold);
     let ratio = |difference: Option<f64>| difference.map(f64::exp).and_then(finite);
-    let (baseline, candidate) =
-        (SideSummary::of(&draft.clean.baseline), SideSummary::of(&draft.clean.candidate));
-    let contrast = draft.clean.contrast.as_ref().ok();
+    let [baseline, candidate] = draft.sides;
+    let contrast = clean.contrast.as_ref().ok();
     // A point is no interval: without variance the width is unknown, not zero.
     let interval = contrast.filter(|contrast| contrast.p_difference.is_some());
     let (ratio_low, ratio_high) = interval.map_or((None, None), |contrast| contrast.interval.ratios());
     if draft.is_confounded && contrast.is_some() {
         decision.tags.push(Tag::Confounded);
     }
-    let mut left_out = draft.clean.baseline.left_out.clone();
-    left_out.extend(draft.clean.candidate.left_out.iter().cloned());
+    warnings.extend(draft.remarks);
     let here = draft.here.map(|result| result.map(|contrast| statement(&contrast, q.here, threshold)));
-    let [_, group] = draft.groups;
     Row {
-        group,
+        group: draft.group,
         unit: Unit::of_family(&draft.key.family),
-        ratio: ratio(draft.clean.difference()),
+        ratio: ratio(clean.difference),
         ratio_low,
         ratio_high,
         difference: candidate.median.zip(baseline.median).map(|(candidate, baseline)| candidate - baseline),
         baseline,
         candidate,
         basis: contrast.map(|contrast| contrast.basis),
-        pairs: draft.clean.pairs.len(),
-        strata: draft.clean.strata.max(1),
-        secondary: draft.clean.secondary.as_ref().and_then(Secondary::of),
+        pairs: draft.pairs,
+        strata: draft.strata,
+        secondary: draft.secondary,
         p_value: contrast.and_then(|contrast| contrast.p_difference),
         q_value: q.clean,
         verdict: decision.verdict,
@@ -124,31 +157,29 @@ fn row(draft: Draft, q: Corrected, threshold: Threshold) -> Row {
         tags: decision.tags,
         here: here.and_then(Result::ok),
         no_here: here.and_then(Result::err),
-        against_several: draft.clean.against_several(),
+        against_several: draft.against_several,
         detectable_ratio: interval.and_then(|contrast| contrast.detectable),
         largest_not_excluded: interval
             .and_then(|contrast| finite(contrast.narrower.low.abs().max(contrast.narrower.high.abs()).exp())),
-        ratio_all: ratio(draft.all.difference()),
-        left_out,
+        ratio_all: ratio(ratio_all),
+        left_out: draft.left_out,
         warnings,
         key: draft.key,
     }
 }
 
-/// What is to be known of a row; tags the decision where that belongs beside the verdict.
+/// What is to be known of a row's numbers; tags the decision where that belongs beside the verdict.
 fn warnings(
     draft: &Draft,
     decision: &mut Decision,
     over_all: &Decision,
     threshold: Threshold,
 ) -> Vec<Warning> {
-    let clean = &draft.clean;
     let mut warnings = Vec::new();
-    let tick = clean.baseline.relative_resolution().max(clean.candidate.relative_resolution());
-    if tick >= COARSE {
-        warnings.push(Warning::CoarseClock { tick });
+    if draft.tick >= COARSE {
+        warnings.push(Warning::CoarseClock { tick: draft.tick });
     }
-    if let Some((difference, difference_all)) = clean.difference().zip(draft.all.difference()) {
+    if let Some((difference, difference_all)) = draft.clean.difference.zip(draft.all().difference) {
         let moved = (difference - difference_all).abs() > threshold.log() / 2.0;
         if moved || decision.verdict != over_all.verdict {
             decision.tags.push(Tag::DisturbanceSensitive);
@@ -158,54 +189,62 @@ fn warnings(
             });
         }
     }
-    if let Ok(contrast) = &clean.contrast {
-        if contrast.methods_disagree {
-            decision.tags.push(Tag::MethodsDisagree);
-            warnings.push(Warning::MethodsDisagree);
-        }
-        let names = |side: &Side, places: &[usize]| -> Vec<String> {
-            places.iter().filter_map(|place| side.hosts.get(*place)).map(|host| host.name.clone()).collect()
-        };
-        let mut hosts = names(&clean.baseline, &contrast.outliers_baseline);
-        hosts.extend(names(&clean.candidate, &contrast.outliers_candidate));
-        if !hosts.is_empty() {
-            warnings.push(Warning::Outliers { hosts, ranked: contrast.basis == Basis::Robust });
-        }
-        let pairs: Vec<String> = contrast
-            .outlier_pairs
-            .iter()
-            .filter_map(|place| clean.pairs.get(*place))
-            .map(|pair| pair.name.clone())
-            .collect();
-        if !pairs.is_empty() {
-            warnings.push(Warning::OutlierPairs { pairs, ranked: contrast.basis == Basis::PairedRobust });
-        }
-        if matches!(contrast.basis, Basis::Welch | Basis::Robust) {
-            warnings.extend(bimodal(draft, threshold));
-        }
-    }
-    let hosts = || clean.baseline.hosts.iter().chain(&clean.candidate.hosts);
-    // With one host there is no verdict that could rest on it.
-    if clean.contrast.is_ok()
-        && draft.key.statistic == Statistic::Value
-        && !draft.independent
-        && let Some(readings) = hosts().map(|host| host.rounds).min().filter(|fewest| *fewest < MIN_ROUNDS)
-    {
-        warnings.push(Warning::FewReadings { readings });
+    if draft.clean.contrast.as_ref().is_ok_and(|contrast| contrast.methods_disagree) {
+        decision.tags.push(Tag::MethodsDisagree);
+        warnings.push(Warning::MethodsDisagree);
     }
     warnings
 }
 
-/// The groups whose hosts fall into two camps that are further apart than the threshold.
-fn bimodal(draft: &Draft, threshold: Threshold) -> Option<Warning> {
-    let sides = [&draft.clean.baseline, &draft.clean.candidate];
-    let is_wide = |side: &Side| gap(&side.log_values()).is_some_and(|gap| gap > threshold.log());
-    let groups: Vec<String> = draft
-        .groups
+/// What is to be known of a row's hosts.
+fn remarks(
+    clean: &Evidence,
+    groups: [&str; 2],
+    (key, is_independent): (&SeriesKey, bool),
+    threshold: Threshold,
+) -> Vec<Warning> {
+    let mut remarks = Vec::new();
+    // With one host there is no verdict that anything could rest on.
+    let Ok(contrast) = &clean.conclusion.contrast else { return remarks };
+    let names = |side: &Side, places: &[usize]| -> Vec<String> {
+        places.iter().filter_map(|place| side.hosts.get(*place)).map(|host| host.name.clone()).collect()
+    };
+    let mut hosts = names(&clean.baseline, &contrast.outliers_baseline);
+    hosts.extend(names(&clean.candidate, &contrast.outliers_candidate));
+    if !hosts.is_empty() {
+        remarks.push(Warning::Outliers { hosts, ranked: contrast.basis == Basis::Robust });
+    }
+    let pairs: Vec<String> = contrast
+        .outlier_pairs
         .iter()
+        .filter_map(|place| clean.pairs.get(*place))
+        .map(|pair| pair.name.clone())
+        .collect();
+    if !pairs.is_empty() {
+        remarks.push(Warning::OutlierPairs { pairs, ranked: contrast.basis == Basis::PairedRobust });
+    }
+    if matches!(contrast.basis, Basis::Welch | Basis::Robust) {
+        remarks.extend(bimodal(clean, groups, threshold));
+    }
+    let hosts = clean.baseline.hosts.iter().chain(&clean.candidate.hosts);
+    if key.statistic == Statistic::Value
+        && !is_independent
+        && let Some(readings) = hosts.map(|host| host.rounds).min().filter(|fewest| *fewest < MIN_ROUNDS)
+    {
+        remarks.push(Warning::FewReadings { readings });
+    }
+    remarks
+}
+
+/// The groups whose hosts fall into two camps that are further apart than the threshold.
+fn bimodal(clean: &Evidence, groups: [&str; 2], threshold: Threshold) -> Option<Warning> {
+    let sides = [&clean.baseline, &clean.candidate];
+    let is_wide = |side: &Side| gap(&side.log_values()).is_some_and(|gap| gap > threshold.log());
+    let groups: Vec<String> = groups
+        .into_iter()
         .zip(sides)
         .filter(|(_, side)| is_wide(side))
-        .map(|(group, _)| group.clone())
+        .map(|(group, _)| group.to_owned())
         .collect();
     (!groups.is_empty()).then_some(Warning::Bimodal { groups })
 }

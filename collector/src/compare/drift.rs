@@ -5,42 +5,57 @@ use std::collections::BTreeMap;
 use super::Options;
 use crate::dataset::group::Group;
 use crate::dataset::host::{Rounds, counting};
-use crate::dataset::{Reading, SeriesKey};
-use crate::observation::Statistic;
-use crate::stats::change::likeliest;
+use crate::dataset::{Readings, SeriesKey};
+use crate::observation::{SeriesId, Statistic};
+use crate::stats::change::likeliest_ratio;
 use crate::stats::{ALPHA, multiple};
 use crate::warning::{Changed, Warning};
 
 /// A change that may be one.
 struct Found<'a> {
+    /// Its place among the p values of all.
+    at: usize,
     instance: &'a str,
     series: &'a SeriesKey,
     timestamp: f64,
     step: f64,
-    p_value: f64,
 }
 
 /// Names the instances whose durations changed by more than the threshold. All series of all instances are one
 /// family of tests.
 pub(super) fn of(groups: &[Group<'_>], options: &Options) -> Option<Warning> {
     let mut found: Vec<Found<'_>> = Vec::new();
+    let mut p_values: Vec<f64> = Vec::new();
+    let mut scratch = Scratch::default();
     for group in groups {
+        let Some(keys) = group.keys() else { continue };
+        let wanted: Vec<(SeriesId, &SeriesKey)> = group
+            .ids()
+            .into_iter()
+            .filter_map(|id| Some((id, keys.get(id)?)))
+            .filter(|(_, key)| key.statistic == options.statistic && key.statistic != Statistic::Value)
+            .collect();
         for member in &group.members {
-            let keys = member.series.keys().filter(|key| {
-                key.statistic == options.statistic
-                    && key.statistic != Statistic::Value
-                    && !member.independent.contains(&key.family)
-            });
-            found.extend(keys.filter_map(|key| {
-                let (timestamp, step, p_value) = changed(group.readings(member, key)?)?;
-                Some(Found { instance: &member.instance.name, series: key, timestamp, step, p_value })
-            }));
+            for (id, key) in &wanted {
+                if member.independent.contains(&key.family) {
+                    continue;
+                }
+                let Some(readings) = group.readings_of(member, *id, key.statistic) else { continue };
+                let Some((timestamp, step, p_value)) = scratch.changed(readings) else { continue };
+                // A q value is never below its p value, so the others only count.
+                if p_value <= ALPHA {
+                    let instance = member.instance.name.as_str();
+                    found.push(Found { at: p_values.len(), instance, series: key, timestamp, step });
+                }
+                p_values.push(p_value);
+            }
         }
     }
-    let p_values: Vec<f64> = found.iter().map(|one| one.p_value).collect();
     let limit = options.threshold.log();
     let mut by_instance: BTreeMap<&str, Changed> = BTreeMap::new();
-    for (one, q_value) in found.into_iter().zip(multiple::q_values(&p_values)) {
+    let q_values = multiple::q_values(&p_values);
+    for one in found {
+        let q_value = q_values.get(one.at).copied().unwrap_or(1.0);
         if q_value > ALPHA || one.step.abs() <= limit {
             continue;
         }
@@ -64,11 +79,23 @@ pub(super) fn of(groups: &[Group<'_>], options: &Options) -> Option<Warning> {
     (!changes.is_empty()).then_some(Warning::Changed { changes })
 }
 
-/// When the clean rounds changed, by how much on the log scale, and the p value of "they did not".
-fn changed(readings: &[Reading]) -> Option<(f64, f64, f64)> {
-    let clean: Vec<&Reading> =
-        counting(readings, Rounds::Clean).filter(|reading| reading.value > 0.0).collect();
-    let values: Vec<f64> = clean.iter().map(|reading| reading.value.ln()).collect();
-    let change = likeliest(&values)?;
-    Some((clean.get(change.at)?.timestamp, change.step, change.p_value))
+/// Room for the clean rounds of one series after the other.
+#[derive(Default)]
+struct Scratch {
+    values: Vec<f64>,
+    timestamps: Vec<f64>,
+}
+
+impl Scratch {
+    /// When the clean rounds changed, by how much on the log scale, and the p value of "they did not".
+    fn changed(&mut self, readings: Readings<'_>) -> Option<(f64, f64, f64)> {
+        self.values.clear();
+        self.timestamps.clear();
+        for reading in counting(readings, Rounds::Clean).filter(|reading| reading.value > 0.0) {
+            self.values.push(reading.value);
+            self.timestamps.push(reading.timestamp);
+        }
+        let change = likeliest_ratio(&mut self.values)?;
+        Some((*self.timestamps.get(change.at)?, change.step, change.p_value))
+    }
 }

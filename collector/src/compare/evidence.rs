@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Options;
 use super::like::Alike;
-use super::pairs::{self, Pair};
+use super::pairs::{self, Pair, Partners};
 use super::row::AgainstSeveral;
 use crate::dataset::SeriesKey;
 use crate::dataset::host::{LeftOut, Rounds, Side};
@@ -25,20 +25,37 @@ pub(super) struct Evidence {
     pub pairs: Vec<Pair>,
     /// Strata that hosts are compared within.
     pub strata: usize,
-    /// Why there is no contrast, or the contrast.
-    pub contrast: Result<Contrast, Reason>,
     /// Pairs where hosts decide, hosts where pairs do.
     pub secondary: Option<Contrast>,
+    /// What comes of it.
+    pub conclusion: Conclusion,
+}
+
+/// What the evidence of a row comes to, without the hosts.
+#[derive(Debug, Clone)]
+pub(super) struct Conclusion {
+    /// Why there is no contrast, or the contrast.
+    pub contrast: Result<Contrast, Reason>,
+    /// Candidate minus baseline on the log scale, by the method that decides; plain where none can.
+    pub difference: Option<f64>,
+    /// Pairs where they decide, else hosts on the smaller side.
+    smaller: usize,
     /// Whether what decides compares unlike things, so that there is no verdict.
     is_refused: bool,
 }
 
 impl Evidence {
-    pub(super) fn of(alike: &Alike<'_>, key: &SeriesKey, rounds: Rounds, options: &Options) -> Self {
+    pub(super) fn of(
+        alike: &Alike<'_>,
+        partners: &Partners<'_>,
+        key: &SeriesKey,
+        rounds: Rounds,
+        options: &Options,
+    ) -> Self {
         let mut baseline = Side::of(&alike.baseline, key, rounds);
         let mut candidate = Side::of(&alike.candidate, key, rounds);
         let strata = strata(&mut baseline, &mut candidate);
-        let pairs = pairs::of(&alike.baseline, &alike.candidate, key, rounds, options);
+        let pairs = pairs::of(partners, &alike.baseline, &alike.candidate, key, rounds);
         let ticks = (candidate.relative_resolution(), baseline.relative_resolution());
         let within: Vec<f64> = pairs.iter().map(|pair| pair.difference).collect();
         let of_pairs = Contrast::paired(&within, ticks, options.threshold);
@@ -51,45 +68,23 @@ impl Evidence {
             }
             secondary => (of_hosts, secondary, nothing_alike || strata == 0),
         };
-        Self { baseline, candidate, pairs, strata, contrast, secondary, is_refused }
-    }
-
-    /// p value of "there is no difference", where there is to be a verdict.
-    pub(super) fn p_difference(&self) -> Option<f64> {
-        if self.is_refused { None } else { self.contrast.as_ref().ok()?.p_difference }
-    }
-
-    /// Pairs where they decide, else hosts on the smaller side.
-    fn smaller(&self) -> usize {
-        match self.contrast.as_ref().map(|contrast| contrast.basis) {
-            Ok(Basis::Paired | Basis::PairedRobust) => self.pairs.len(),
+        let smaller = match contrast.as_ref().map(|contrast| contrast.basis) {
+            Ok(Basis::Paired | Basis::PairedRobust) => pairs.len(),
             Ok(Basis::Welch | Basis::Robust | Basis::Stratified) | Err(_) => {
-                self.baseline.hosts.len().min(self.candidate.hosts.len())
+                baseline.hosts.len().min(candidate.hosts.len())
             }
-        }
-    }
-
-    /// Candidate minus baseline on the log scale, by the method that decides; plain where none can.
-    pub(super) fn difference(&self) -> Option<f64> {
-        match &self.contrast {
+        };
+        let difference = match &contrast {
             Ok(contrast) => Some(contrast.difference),
-            Err(_) => Some(
-                summary::mean(&self.candidate.log_values())? - summary::mean(&self.baseline.log_values())?,
-            ),
-        }
-    }
-
-    pub(super) fn decide(&self, q_difference: Option<f64>, threshold: Threshold) -> Decision {
-        match &self.contrast {
-            Ok(_) if self.is_refused => Decision::inconclusive(Reason::Unlike),
-            Ok(contrast) => decide(contrast, self.smaller(), q_difference, threshold),
-            Err(reason) => Decision::inconclusive(*reason),
-        }
+            Err(_) => plain_difference(&candidate, &baseline),
+        };
+        let conclusion = Conclusion { contrast, difference, smaller, is_refused };
+        Self { baseline, candidate, pairs, strata, secondary, conclusion }
     }
 
     /// One host against four or more; nothing where the sides are unlike in more than the tier.
     pub(super) fn against_several(&self) -> Option<AgainstSeveral> {
-        if self.is_refused {
+        if self.conclusion.is_refused {
             return None;
         }
         let (ours, theirs) = (self.candidate.log_values(), self.baseline.log_values());
@@ -109,6 +104,25 @@ impl Evidence {
             tipping_spread: batch::tipping_spread(difference),
         })
     }
+}
+
+impl Conclusion {
+    /// p value of "there is no difference", where there is to be a verdict.
+    pub(super) fn p_difference(&self) -> Option<f64> {
+        if self.is_refused { None } else { self.contrast.as_ref().ok()?.p_difference }
+    }
+
+    pub(super) fn decide(&self, q_difference: Option<f64>, threshold: Threshold) -> Decision {
+        match &self.contrast {
+            Ok(_) if self.is_refused => Decision::inconclusive(Reason::Unlike),
+            Ok(contrast) => decide(contrast, self.smaller, q_difference, threshold),
+            Err(reason) => Decision::inconclusive(*reason),
+        }
+    }
+}
+
+fn plain_difference(candidate: &Side, baseline: &Side) -> Option<f64> {
+    Some(summary::mean(&candidate.log_values())? - summary::mean(&baseline.log_values())?)
 }
 
 /// Leaves the strata that have enough hosts on both sides and says how many those are. Where hosts are in several

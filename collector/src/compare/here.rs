@@ -96,7 +96,7 @@ pub(super) fn contrast(
 }
 
 fn with_series<'a>(group: &Group<'a>, key: &SeriesKey) -> impl Iterator<Item = &'a Member> {
-    group.members.iter().copied().filter(|member| member.series.contains_key(key))
+    group.members.iter().copied().filter(|member| member.readings(key).is_some())
 }
 
 /// The clean values of a host as logarithms. Several instances on it are one sequence: each batch then has rounds
@@ -104,7 +104,7 @@ fn with_series<'a>(group: &Group<'a>, key: &SeriesKey) -> impl Iterator<Item = &
 fn in_time_order(group: &Group<'_>, key: &SeriesKey) -> Vec<f64> {
     let mut readings: Vec<Reading> = with_series(group, key)
         .filter_map(|member| group.readings(member, key))
-        .flat_map(|readings| counting(readings, Rounds::Clean).copied())
+        .flat_map(|readings| counting(readings, Rounds::Clean))
         .filter(|reading| reading.value > 0.0)
         .collect();
     readings.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp).then(a.value.total_cmp(&b.value)));

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use crate::dataset::Member;
 use crate::dataset::group::Group;
-use crate::dataset::host::host_key;
 
 /// Whether an instance is emulated, as a label: no agent publishes it, it follows from the hypervisor.
 pub const EMULATED: &str = "emulated";
@@ -124,6 +123,7 @@ fn excluded(
 ) -> Vec<Exclusion> {
     let theirs: Vec<BTreeSet<String>> = labels.iter().map(|label| values(other, label)).collect();
     let mut by_label: BTreeMap<String, (BTreeSet<String>, usize)> = BTreeMap::new();
+    let shared: BTreeSet<&Key> = shared.iter().copied().collect();
     for key in keys.iter().filter(|key| !shared.contains(key)) {
         let missing =
             labels.iter().zip(key).zip(&theirs).find(|((_, value), theirs)| !theirs.contains(*value));
@@ -149,19 +149,20 @@ fn excluded(
 /// The members whose stratum is shared, and what it cost that a host counts in one stratum only: the one that has
 /// most of its instances.
 fn kept<'a>(group: Group<'a>, keys: &[Key], shared: &[&Key]) -> (Group<'a>, Option<Exclusion>) {
-    let stratum = |key: &Key| shared.iter().position(|one| *one == key);
-    let placed: Vec<(&'a Member, String, usize)> = group
+    let places: BTreeMap<&Key, usize> = shared.iter().enumerate().map(|(at, key)| (*key, at)).collect();
+    let stratum = |key: &Key| places.get(key).copied();
+    let placed: Vec<(&'a Member, u32, usize)> = group
         .members
         .iter()
         .zip(keys)
-        .filter_map(|(member, key)| Some((*member, host_key(member), stratum(key)?)))
+        .filter_map(|(member, key)| Some((*member, member.host(), stratum(key)?)))
         .collect();
-    let mut counts: BTreeMap<&str, BTreeMap<usize, usize>> = BTreeMap::new();
+    let mut counts: BTreeMap<u32, BTreeMap<usize, usize>> = BTreeMap::new();
     for (_, host, stratum) in &placed {
-        *counts.entry(host).or_default().entry(*stratum).or_default() += 1;
+        *counts.entry(*host).or_default().entry(*stratum).or_default() += 1;
     }
-    let home = |host: &str| {
-        let counts = counts.get(host)?;
+    let home = |host: u32| {
+        let counts = counts.get(&host)?;
         // The first of those with most, as `max_by_key` would give the last.
         counts
             .iter()
@@ -170,7 +171,7 @@ fn kept<'a>(group: Group<'a>, keys: &[Key], shared: &[&Key]) -> (Group<'a>, Opti
     };
     let (mut members, mut strata) = (Vec::new(), Vec::new());
     for (member, host, stratum) in &placed {
-        if home(host) == Some(*stratum) {
+        if home(*host) == Some(*stratum) {
             members.push(*member);
             strata.push(*stratum);
         }

@@ -6,6 +6,7 @@
 //! - [`window`]: which rounds count by when they ended.
 //! - `pairs`, `evidence`, `draft`: from two groups to a row.
 //! - `drift`: which instances changed while they were measured.
+//! - `place`: whether the sides stand in places of their own.
 //! - `caution`: what a reader must know of the groups before believing a row.
 
 mod caution;
@@ -15,6 +16,7 @@ mod evidence;
 pub mod here;
 pub mod like;
 mod pairs;
+mod place;
 pub mod row;
 #[cfg(test)]
 mod tests;
@@ -26,11 +28,11 @@ use tierprobe_model::Unit;
 
 pub use here::{Here, NoHere};
 pub use like::Exclusion;
+use pairs::Partners;
 pub use row::{AgainstSeveral, Row, Secondary, SideSummary};
 pub use window::Window;
 
 use crate::dataset::group::{self, Filter, Group, listed};
-use crate::dataset::host::host_key;
 use crate::dataset::{Dataset, SeriesKey, SourceSummary};
 use crate::error::CompareError;
 use crate::observation::Statistic;
@@ -164,7 +166,8 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
     for candidate in &candidates {
         let matched = Match::of(baseline, candidate, options);
         let keys = keys(baseline, candidate, options.statistic);
-        drafts.extend(keys.into_iter().map(|key| draft::Draft::of(&matched.alike, key, options)));
+        let partners = Partners::of(&matched.alike.baseline, &matched.alike.candidate, options);
+        drafts.extend(keys.into_iter().map(|key| draft::Draft::of(&matched.alike, &partners, key, options)));
         matches.push(matched);
     }
     let mut rows = draft::decide_all(drafts, options.threshold);
@@ -204,12 +207,16 @@ fn baseline<'g, 'a>(groups: &'g [Group<'a>], options: &Options) -> Result<&'g Gr
 
 /// The rows of two groups, in the order in which they are shown.
 fn keys(baseline: &Group<'_>, candidate: &Group<'_>, statistic: Statistic) -> Vec<SeriesKey> {
-    let members = baseline.members.iter().chain(&candidate.members);
-    let keys: BTreeSet<&SeriesKey> = members
-        .flat_map(|member| member.series.keys())
+    let Some(all) = baseline.keys() else { return Vec::new() };
+    let mut ids = baseline.ids();
+    ids.extend(candidate.ids());
+    let mut keys: Vec<SeriesKey> = ids
+        .into_iter()
+        .filter_map(|id| all.get(id))
         .filter(|key| key.statistic == statistic || key.statistic == Statistic::Value)
+        .cloned()
         .collect();
-    let mut keys: Vec<SeriesKey> = keys.into_iter().cloned().collect();
+    keys.sort();
     keys.sort_by_key(|key| match Unit::of_family(&key.family) {
         Unit::Seconds => 0,
         Unit::Bytes => 1,
@@ -219,7 +226,7 @@ fn keys(baseline: &Group<'_>, candidate: &Group<'_>, statistic: Statistic) -> Ve
 }
 
 fn summary(group: &Group<'_>) -> GroupSummary {
-    let hosts: BTreeSet<String> = group.members.iter().map(|member| host_key(member)).collect();
+    let hosts: BTreeSet<u32> = group.members.iter().map(|member| member.host()).collect();
     GroupSummary { group: group.value.clone(), instances: group.members.len(), hosts: hosts.len() }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Options;
 use crate::dataset::group::{Group, label};
-use crate::dataset::host::{Rounds, counting, host_key, value};
-use crate::dataset::{Member, Reading, SeriesKey};
+use crate::dataset::host::{Rounds, counting, value};
+use crate::dataset::{Member, Readings, SeriesKey};
 use crate::observation::Statistic;
 use crate::stats::{real, summary};
 
@@ -25,50 +25,76 @@ pub(super) struct Pair {
     pub difference: f64,
 }
 
+/// Who of two groups may be in pairs, which is the same in all rows.
+pub(super) struct Partners<'a> {
+    /// By what they share and by stratum, as only what is alike is paired: candidates and baselines.
+    shared: BTreeMap<(&'a str, usize), [Vec<&'a Member>; 2]>,
+}
+
+impl<'a> Partners<'a> {
+    /// The instances of both groups that share the label that pairs are made by.
+    pub(super) fn of(baseline: &Group<'a>, candidate: &Group<'a>, options: &Options) -> Self {
+        let mut shared: BTreeMap<(&'a str, usize), [Vec<&'a Member>; 2]> = BTreeMap::new();
+        let named = |group: &Group<'a>| {
+            let place = |(at, member): (usize, &&'a Member)| {
+                let member: &'a Member = member;
+                Some(((label(member, &options.pair)?, group.stratum(at)), member))
+            };
+            group.members.iter().enumerate().filter_map(place).collect::<Vec<_>>()
+        };
+        for (key, member) in named(candidate) {
+            shared.entry(key).or_default()[0].push(member);
+        }
+        for (key, member) in named(baseline) {
+            if let Some([_, baselines]) = shared.get_mut(&key) {
+                baselines.push(member);
+            }
+        }
+        shared.retain(|_, [_, baselines]| !baselines.is_empty());
+        Self { shared }
+    }
+}
+
 /// A side of a pair: its hosts, each with the instances that have a value.
-type Hosts<'a> = BTreeMap<String, Vec<Entry<'a>>>;
+type Hosts<'a> = BTreeMap<u32, Vec<Entry<'a>>>;
 
 /// An instance's readings and the logarithm of its value.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
-    readings: &'a [Reading],
+    readings: Readings<'a>,
     log_value: f64,
 }
 
 /// The pairs of two groups in one row, in the order of what they share.
 pub(super) fn of(
+    partners: &Partners<'_>,
     baseline: &Group<'_>,
     candidate: &Group<'_>,
     key: &SeriesKey,
     rounds: Rounds,
-    options: &Options,
 ) -> Vec<Pair> {
-    let mut baselines = by_label(baseline, key, rounds, &options.pair);
-    let candidates = by_label(candidate, key, rounds, &options.pair);
-    let pairs = candidates.into_iter().filter_map(|((name, stratum), candidates)| {
-        let baselines = baselines.remove(&(name.clone(), stratum))?;
+    let pairs = partners.shared.iter().filter_map(|((name, _), [candidates, baselines])| {
+        let candidates = hosts(candidate, candidates, key, rounds);
+        let baselines = hosts(baseline, baselines, key, rounds);
         let difference = difference(&candidates, &baselines, key.statistic, rounds)?;
-        Some(Pair { name, difference })
+        Some(Pair { name: (*name).to_owned(), difference })
     });
     pairs.collect()
 }
 
-/// Hosts by what makes pairs of them. Only what is alike is paired.
-fn by_label<'a>(
-    group: &Group<'a>,
-    key: &SeriesKey,
-    rounds: Rounds,
-    by: &str,
-) -> BTreeMap<(String, usize), Hosts<'a>> {
-    let mut found: BTreeMap<(String, usize), Hosts<'a>> = BTreeMap::new();
-    for (at, member) in group.members.iter().enumerate() {
-        let member: &'a Member = member;
-        let (Some(name), Some(readings)) = (label(member, by), group.readings(member, key)) else { continue };
-        let Ok((value, _)) = value(readings, key.statistic, rounds) else { continue };
-        let hosts = found.entry((name.to_owned(), group.stratum(at))).or_default();
-        hosts.entry(host_key(member)).or_default().push(Entry { readings, log_value: value.ln() });
+/// Members by host.
+fn hosts<'a>(group: &Group<'_>, members: &[&'a Member], key: &SeriesKey, rounds: Rounds) -> Hosts<'a> {
+    let mut hosts: Hosts<'a> = BTreeMap::new();
+    let mut scratch = Vec::new();
+    for member in members {
+        let Some(readings) = group.within(member, key) else { continue };
+        let disturbed = readings.disturbed();
+        let Ok((value, _)) = value(readings, disturbed, key.statistic, rounds, &mut scratch) else {
+            continue;
+        };
+        hosts.entry(member.host()).or_default().push(Entry { readings, log_value: value.ln() });
     }
-    found
+    hosts
 }
 
 /// One host on either side: the mean over combinations of their instances. Several: the means of the hosts.
@@ -104,7 +130,7 @@ fn only_host<'h, 'a>(hosts: &'h Hosts<'a>) -> Option<&'h [Entry<'a>]> {
 }
 
 /// The median over slots of the difference of what both measured in them; `None` where too few rounds match.
-fn matched(ours: &[Reading], theirs: &[Reading], rounds: Rounds) -> Option<f64> {
+fn matched(ours: Readings<'_>, theirs: Readings<'_>, rounds: Rounds) -> Option<f64> {
     let (ours, theirs) = (slots(ours, rounds), slots(theirs, rounds));
     let differences: Vec<f64> = ours
         .iter()
@@ -115,7 +141,7 @@ fn matched(ours: &[Reading], theirs: &[Reading], rounds: Rounds) -> Option<f64> 
 }
 
 /// Log values by slot of time.
-fn slots(readings: &[Reading], rounds: Rounds) -> BTreeMap<u64, Vec<f64>> {
+fn slots(readings: Readings<'_>, rounds: Rounds) -> BTreeMap<u64, Vec<f64>> {
     let mut slots: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for reading in counting(readings, rounds).filter(|reading| reading.value > 0.0) {
         #[expect(

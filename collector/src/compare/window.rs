@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Options;
+use crate::dataset::Member;
 use crate::dataset::group::{Group, Span};
 use crate::error::CompareError;
-use crate::observation::Statistic;
 use crate::stats::real;
 use crate::warning::Warning;
 
@@ -85,15 +85,13 @@ pub(super) fn common<'a>(
 
 /// The time of two groups' rounds, and what lies outside; `whole` are the same before they were cut.
 pub(super) fn summary(cut: [&Group<'_>; 2], whole: [&Group<'_>; 2]) -> Rounds {
-    let spans: Vec<(f64, f64)> = cut.iter().filter_map(|group| span(group)).collect();
-    let times: Vec<f64> = if spans.is_empty() {
+    let mut spans: Vec<(f64, f64)> = cut.iter().filter_map(|group| span(group)).collect();
+    if spans.is_empty() {
         // Nothing but gauges.
-        cut.iter().flat_map(|group| group.all_readings()).map(|reading| reading.timestamp).collect()
-    } else {
-        spans.iter().flat_map(|(first, last)| [*first, *last]).collect()
-    };
-    let from = times.iter().copied().reduce(f64::min).unwrap_or(0.0);
-    let to = times.iter().copied().reduce(f64::max).unwrap_or(0.0);
+        spans = cut.iter().filter_map(|group| span_of_gauges(group)).collect();
+    }
+    let from = spans.iter().map(|(first, _)| *first).reduce(f64::min).unwrap_or(0.0);
+    let to = spans.iter().map(|(_, last)| *last).reduce(f64::max).unwrap_or(0.0);
     let [a, b] = cut.map(rounds);
     let [whole_a, whole_b] = whole.map(rounds);
     Rounds { from, to, dropped: [whole_a.saturating_sub(a), whole_b.saturating_sub(b)] }
@@ -101,29 +99,37 @@ pub(super) fn summary(cut: [&Group<'_>; 2], whole: [&Group<'_>; 2]) -> Rounds {
 
 /// From the first to the last round of a group's durations; `None` without any.
 fn span(group: &Group<'_>) -> Option<(f64, f64)> {
-    let mut span: Option<(f64, f64)> = None;
-    for readings in durations(group) {
-        if let (Some(first), Some(last)) = (readings.first(), readings.last()) {
-            let (from, to) = span.unwrap_or((first.timestamp, last.timestamp));
-            span = Some((from.min(first.timestamp), to.max(last.timestamp)));
-        }
-    }
-    span
+    enclosing(group.members.iter().flat_map(|member| durations(group, member)).map(<[f64]>::iter))
 }
 
-/// The rounds of a group, each instance by its longest series of a duration. Medians stand for all numbers of a
-/// round.
+fn span_of_gauges(group: &Group<'_>) -> Option<(f64, f64)> {
+    let readings = group.members.iter().flat_map(|member| {
+        let of_key = |(key, _)| group.readings(member, key).map(|readings| readings.timestamps().iter());
+        member.series().filter_map(of_key).collect::<Vec<_>>()
+    });
+    enclosing(readings)
+}
+
+/// From the earliest to the latest of points in time that are in order.
+fn enclosing<'t>(times: impl Iterator<Item = std::slice::Iter<'t, f64>>) -> Option<(f64, f64)> {
+    let ends = times.filter_map(|times| Some((*times.as_slice().first()?, *times.as_slice().last()?)));
+    ends.reduce(|(from, to), (first, last)| (from.min(first), to.max(last)))
+}
+
+/// The rounds of a group, each instance by its longest series of a duration.
 fn rounds(group: &Group<'_>) -> usize {
-    let of_member = |member: &&crate::dataset::Member| {
-        let keys = member.series.keys().filter(|key| key.statistic == Statistic::P50);
-        keys.filter_map(|key| group.readings(member, key)).map(<[_]>::len).max().unwrap_or(0)
-    };
+    let of_member = |member: &&Member| durations(group, member).map(<[f64]>::len).max().unwrap_or(0);
     group.members.iter().map(of_member).sum()
 }
 
-fn durations<'a>(group: &Group<'a>) -> impl Iterator<Item = &'a [crate::dataset::Reading]> {
-    group.members.iter().flat_map(|member| {
-        let durations = member.series.keys().filter(|key| key.statistic == Statistic::P50);
-        durations.filter_map(|key| group.readings(member, key)).collect::<Vec<_>>()
+/// When the rounds of a member's durations ended, within the span of the group: one entry for all series that share
+/// their rounds.
+fn durations<'a>(group: &Group<'a>, member: &'a Member) -> impl Iterator<Item = &'a [f64]> {
+    let Span { from, until } = group.span;
+    member.duration_tracks().map(move |track| {
+        let timestamps = track.timestamps();
+        let begin = timestamps.partition_point(|timestamp| *timestamp < from);
+        let end = timestamps.partition_point(|timestamp| *timestamp < until);
+        timestamps.get(begin..end).unwrap_or_default()
     })
 }

@@ -1,13 +1,14 @@
 //! Groups: the instances that share a label's value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 
 use tierprobe_model::Tier;
 
-use super::{Dataset, Member, Reading, SeriesKey};
+use super::{Dataset, Member, SeriesKey};
 use crate::error::CompareError;
-use crate::observation::Statistic;
+use crate::observation::series::Keys;
+use crate::observation::{Readings, SeriesId, Statistic};
 
 /// `KEY=VALUE`: keeps the instances whose label `KEY` is `VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,24 +77,73 @@ impl<'a> Group<'a> {
     /// A gauge that was not read within the span keeps all its readings: what is read once, such as how long the
     /// start took, holds at any time.
     #[must_use]
-    pub fn readings(&self, member: &'a Member, key: &SeriesKey) -> Option<&'a [Reading]> {
-        let readings = member.series.get(key)?;
+    pub fn readings(&self, member: &'a Member, key: &SeriesKey) -> Option<Readings<'a>> {
+        self.within(member, key)
+    }
+
+    /// The same of any member.
+    pub(crate) fn within<'m>(&self, member: &'m Member, key: &SeriesKey) -> Option<Readings<'m>> {
+        self.readings_of(member, self.id(key)?, key.statistic)
+    }
+
+    /// The same by the key's place in the dataset.
+    pub(crate) fn readings_of<'m>(
+        &self,
+        member: &'m Member,
+        id: SeriesId,
+        statistic: Statistic,
+    ) -> Option<Readings<'m>> {
+        let readings = member.readings_of(id)?;
         if self.span == Span::WHOLE {
             return Some(readings);
         }
-        let begin = readings.partition_point(|reading| reading.timestamp < self.span.from);
-        let end = readings.partition_point(|reading| reading.timestamp < self.span.until);
-        let within = readings.get(begin..end).unwrap_or_default();
-        Some(if within.is_empty() && key.statistic == Statistic::Value { readings } else { within })
+        let within = readings.within(self.span.from, self.span.until);
+        Some(if within.is_empty() && statistic == Statistic::Value { readings } else { within })
     }
 
-    /// All readings of all members within the span.
-    pub fn all_readings(&self) -> impl Iterator<Item = &'a Reading> {
-        self.members
-            .iter()
-            .flat_map(|member| member.series.keys().map(move |key| (*member, key)))
-            .filter_map(|(member, key)| self.readings(member, key))
-            .flatten()
+    /// A key's place in the dataset; `None` where no instance has the series.
+    pub(crate) fn id(&self, key: &SeriesKey) -> Option<SeriesId> {
+        self.keys()?.id(key)
+    }
+
+    /// The keys of the dataset; `None` without members.
+    pub(crate) fn keys(&self) -> Option<&'a Keys> {
+        self.members.first().map(|member| member.dataset_keys())
+    }
+
+    /// The places of all series that a member has.
+    pub(crate) fn ids(&self) -> BTreeSet<SeriesId> {
+        let mut seen = vec![false; self.keys().map_or(0, Keys::len)];
+        let mut ids = BTreeSet::new();
+        for id in self.members.iter().flat_map(|member| member.ids()) {
+            if let Some(seen) = seen.get_mut(id.index())
+                && !std::mem::replace(seen, true)
+            {
+                ids.insert(id);
+            }
+        }
+        ids
+    }
+
+    /// How many readings of all members within the span are of disturbed rounds, and how many there are.
+    pub(crate) fn disturbed(&self) -> (usize, usize) {
+        let (mut disturbed, mut all) = (0, 0);
+        let Some(keys) = self.keys() else { return (0, 0) };
+        for member in &self.members {
+            // The series of a track are disturbed alike.
+            let mut of_track: HashMap<(usize, bool), (usize, usize)> = HashMap::new();
+            for (id, track) in member.tracks() {
+                let statistic = keys.get(id).map_or(Statistic::Value, |key| key.statistic);
+                let is_gauge = statistic == Statistic::Value;
+                let counts = of_track.entry((track, is_gauge)).or_insert_with(|| {
+                    let readings = self.readings_of(member, id, statistic);
+                    readings.map_or((0, 0), |readings| (readings.disturbed(), readings.len()))
+                });
+                disturbed += counts.0;
+                all += counts.1;
+            }
+        }
+        (disturbed, all)
     }
 
     /// The stratum of the member at this place.
@@ -149,20 +199,24 @@ pub fn group<'a>(dataset: &'a Dataset, by: &str, filters: &[Filter]) -> Result<G
         }
     }
     let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     let mut without = Vec::new();
     for member in &kept {
         let Some(value) = label(member, by) else {
             without.push(member.instance.name.clone());
             continue;
         };
-        match groups.iter_mut().find(|group| group.value == value) {
-            Some(group) => group.members.push(member),
-            None => groups.push(Group {
+        let at = *places.entry(value).or_insert_with(|| {
+            groups.push(Group {
                 value: value.to_owned(),
-                members: vec![member],
+                members: Vec::new(),
                 span: Span::WHOLE,
                 strata: Vec::new(),
-            }),
+            });
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(at) {
+            group.members.push(member);
         }
     }
     if groups.is_empty() {

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use tierprobe_model::Unit;
 
 use super::group::Group;
-use super::{Member, Reading, SeriesKey};
-use crate::observation::{Statistic, probe_of};
+use super::{Member, SeriesKey};
+use crate::observation::{Readings, Statistic, probe_of};
 use crate::stats::summary;
 
 /// Fewest clean rounds of an instance for a quantile of its rounds.
@@ -79,25 +79,28 @@ impl Side {
     #[must_use]
     pub fn of(group: &Group<'_>, key: &SeriesKey, rounds: Rounds) -> Self {
         let mut side = Self::default();
-        let mut hosts: BTreeMap<(usize, String), Vec<Valued<'_>>> = BTreeMap::new();
+        let Some(id) = group.id(key) else { return side };
+        let resolution = Resolution::of(key);
+        let mut valued: Vec<Valued<'_>> = Vec::with_capacity(group.members.len());
+        let mut scratch = Vec::new();
         for (at, member) in group.members.iter().enumerate() {
-            let Some(readings) = group.readings(member, key) else { continue };
-            let disturbed = readings.iter().filter(|reading| reading.disturbed).count();
+            let Some(readings) = group.readings_of(member, id, key.statistic) else { continue };
+            let disturbed = readings.disturbed();
             side.disturbed.0 += disturbed;
             side.disturbed.1 += readings.len();
-            side.resolution = side.resolution.max(resolution(member, key));
-            match value(readings, key.statistic, rounds) {
+            side.resolution = side.resolution.max(resolution.at(member));
+            match value(readings, disturbed, key.statistic, rounds, &mut scratch) {
                 Ok((value, rounds)) => {
-                    hosts
-                        .entry((group.stratum(at), host_key(member)))
-                        .or_default()
-                        .push((*member, value, rounds));
+                    valued.push(Valued { member, stratum: group.stratum(at), value, rounds });
                 }
                 Err(reason) => side.left_out.push((member.instance.name.clone(), reason)),
             }
         }
-        side.hosts =
-            hosts.into_iter().filter_map(|((stratum, _), instances)| host(stratum, &instances)).collect();
+        valued.sort_by_key(|one| (one.stratum, one.member.host()));
+        side.hosts = valued
+            .chunk_by(|a, b| (a.stratum, a.member.host()) == (b.stratum, b.member.host()))
+            .filter_map(host)
+            .collect();
         side.hosts.sort_by(|a, b| (a.stratum, &a.name).cmp(&(b.stratum, &b.name)));
         side.left_out.sort();
         side
@@ -160,69 +163,96 @@ impl Side {
     }
 }
 
-/// An instance, its value, and the rounds that this rests on.
-type Valued<'a> = (&'a Member, f64, usize);
+/// An instance and its value.
+struct Valued<'a> {
+    member: &'a Member,
+    stratum: usize,
+    value: f64,
+    /// That the value rests on.
+    rounds: usize,
+}
 
-/// The median of one instance's readings, above zero, and how many of them count.
+/// The median of one instance's readings, above zero, and how many of them count; `disturbed` of them are of disturbed
+/// rounds, and `scratch` is for the caller to keep.
 pub(crate) fn value(
-    readings: &[Reading],
+    readings: Readings<'_>,
+    disturbed: usize,
     statistic: Statistic,
     rounds: Rounds,
+    scratch: &mut Vec<f64>,
 ) -> Result<(f64, usize), LeftOut> {
-    let counting: Vec<f64> = counting(readings, rounds).map(|reading| reading.value).collect();
+    scratch.clear();
+    if disturbed == 0 || rounds == Rounds::All {
+        scratch.extend_from_slice(readings.values());
+    } else {
+        scratch.extend(counting(readings, rounds).map(|reading| reading.value));
+    }
     let fewest = if statistic == Statistic::Value { 1 } else { MIN_ROUNDS };
-    if (readings.len() - counting.len()) * 2 > readings.len() {
+    let counting = scratch.len();
+    if (readings.len() - counting) * 2 > readings.len() {
         return Err(LeftOut::MostlyDisturbed);
     }
-    if counting.len() < fewest {
+    if counting < fewest {
         return Err(LeftOut::FewRounds);
     }
-    match summary::median(&counting) {
-        Some(median) if median > 0.0 => Ok((median, counting.len())),
+    match summary::median_of(scratch) {
+        Some(median) if median > 0.0 => Ok((median, counting)),
         Some(_) => Err(LeftOut::NonPositive),
         None => Err(LeftOut::FewRounds),
     }
 }
 
 /// The readings that count.
-pub(crate) fn counting(readings: &[Reading], rounds: Rounds) -> impl Iterator<Item = &Reading> {
+pub(crate) fn counting(
+    readings: Readings<'_>,
+    rounds: Rounds,
+) -> impl Iterator<Item = crate::observation::Reading> + use<'_> {
     readings.iter().filter(move |reading| rounds == Rounds::All || !reading.disturbed)
 }
 
 /// Instances of one host into the host.
-fn host(stratum: usize, instances: &[Valued<'_>]) -> Option<Host> {
-    let name = instances.iter().map(|(member, ..)| member.instance.name.as_str()).min()?;
-    let logs: Vec<f64> = instances.iter().map(|(_, value, _)| value.ln()).collect();
+fn host(instances: &[Valued<'_>]) -> Option<Host> {
+    let name = instances.iter().map(|one| one.member.instance.name.as_str()).min()?;
+    let logs: Vec<f64> = instances.iter().map(|one| one.value.ln()).collect();
     let log_value = summary::mean(&logs)?;
-    let value = if let [(_, value, _)] = instances { *value } else { log_value.exp() };
+    let value = if let [one] = instances { one.value } else { log_value.exp() };
     Some(Host {
         name: name.to_owned(),
         log_value,
         value,
         instances: instances.len(),
-        rounds: instances.iter().map(|(.., rounds)| rounds).sum(),
-        stratum,
+        rounds: instances.iter().map(|one| one.rounds).sum(),
+        stratum: instances.first()?.stratum,
     })
 }
 
-/// What instances of one host have in common.
-pub(crate) fn host_key(member: &Member) -> String {
-    match member.instance.labels.get("boot_id") {
-        Some(boot_id) => format!("boot {boot_id}"),
-        None => format!("instance {}", member.instance.name),
-    }
+/// The smallest difference that a value of a series can show.
+enum Resolution<'a> {
+    /// The same everywhere.
+    Known(f64),
+    /// As each instance says for the probe of this family.
+    OfProbe(&'a str),
 }
 
-fn resolution(member: &Member, key: &SeriesKey) -> f64 {
-    match Unit::of_family(&key.family) {
-        Unit::Bytes => PAGE_BYTES,
-        Unit::Seconds => {
-            let by_probe = &member.instance.resolution_seconds;
-            probe_of(&key.family, by_probe.keys().map(String::as_str))
-                .and_then(|probe| by_probe.get(probe))
-                .copied()
-                .unwrap_or(0.0)
+impl<'a> Resolution<'a> {
+    fn of(key: &'a SeriesKey) -> Self {
+        match Unit::of_family(&key.family) {
+            Unit::Bytes => Self::Known(PAGE_BYTES),
+            Unit::Seconds => Self::OfProbe(&key.family),
+            Unit::Ratio | Unit::Count => Self::Known(0.0),
         }
-        Unit::Ratio | Unit::Count => 0.0,
+    }
+
+    fn at(&self, member: &Member) -> f64 {
+        match self {
+            Self::Known(resolution) => *resolution,
+            Self::OfProbe(family) => {
+                let by_probe = &member.instance.resolution_seconds;
+                probe_of(family, by_probe.keys().map(String::as_str))
+                    .and_then(|probe| by_probe.get(probe))
+                    .copied()
+                    .unwrap_or(0.0)
+            }
+        }
     }
 }

@@ -1,18 +1,32 @@
-//! The Prometheus text format, version 0.0.4: text into metric families.
+//! Expositions: the Prometheus text format 0.0.4 and OpenMetrics 1.0, as events.
 //!
-//! Strict where the [format] is: a scrape that is cut off, repeats a series or mixes families says nothing
-//! that could be relied on, so it is refused as a whole, with the line and what to do about it.
+//! Strict where the formats are ([text], [OpenMetrics]): a scrape that is cut off, repeats a series or mixes families
+//! says nothing that could be relied on, so it is refused as a whole, with the line and what to do about it.
 //!
-//! [format]: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+//! - [`read`]: lines into families and samples, borrowed from the text; nothing is allocated per sample.
+//! - [`owned`]: the same as values, for what is not much.
+//! - [`error`]: what can be wrong.
+//! - `cursor`, `number`: the tokens of a line. `rules`: what OpenMetrics asks of a sample. `seen`: which series there
+//!   were.
+//!
+//! [text]: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+//! [OpenMetrics]: https://prometheus.io/docs/specs/om/open_metrics_spec/
 
 mod cursor;
-mod parse;
+pub mod error;
+mod number;
+pub mod owned;
+pub mod read;
+mod rules;
+mod seen;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-pub use parse::{decode, parse};
+pub use error::{ExpositionError, Problem};
+pub use owned::{Family, Sample, parse};
+pub use read::read;
 
 /// Longest text that is read, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -20,6 +34,41 @@ pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 /// Most series in one text.
 pub const MAX_SERIES: usize = 100_000;
+/// Most labels of one series.
+pub const MAX_LABELS: usize = 128;
+
+/// Which format a text is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The text format, version 0.0.4.
+    Text,
+    /// OpenMetrics, version 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The format that a media type names, such as that of a `Content-Type` with or without parameters; `None` where it
+    /// is neither.
+    #[must_use]
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        let name = media_type.split(';').next().unwrap_or_default().trim();
+        if name.eq_ignore_ascii_case("application/openmetrics-text") {
+            Some(Self::OpenMetrics)
+        } else if name.eq_ignore_ascii_case("text/plain") {
+            Some(Self::Text)
+        } else {
+            None
+        }
+    }
+
+    /// The format that a text without a media type is in: only OpenMetrics ends with `# EOF`.
+    #[must_use]
+    pub fn guess(text: &str) -> Self {
+        let last = text.strip_suffix('\n').unwrap_or(text);
+        let is_end = last.strip_suffix("# EOF").is_some_and(|rest| rest.is_empty() || rest.ends_with('\n'));
+        if is_end { Self::OpenMetrics } else { Self::Text }
+    }
+}
 
 /// What `# TYPE` says of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,78 +79,141 @@ pub enum Kind {
     Gauge,
     /// Cumulative buckets, a sum and a count.
     Histogram,
+    /// The same of what is now and not since the start; OpenMetrics only.
+    GaugeHistogram,
     /// Quantiles, a sum and a count.
     Summary,
-    /// Nothing is said.
+    /// Labels; the value is 1. OpenMetrics only.
+    Info,
+    /// States that are on or off; OpenMetrics only.
+    StateSet,
+    /// Nothing is said: `untyped`, or `unknown` in OpenMetrics.
     Untyped,
 }
 
-/// One line with a value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// The name as it stands on the line, `_bucket`, `_sum` or `_count` included.
-    pub name: String,
-    /// The labels.
-    pub labels: BTreeMap<String, String>,
-    /// The value; NaN and infinities are values, too.
-    pub value: f64,
-    /// Milliseconds since the epoch, where the line has them.
-    pub timestamp_ms: Option<i64>,
+/// Text that may hold escapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Escaped<'a> {
+    raw: &'a str,
+    has_escapes: bool,
 }
 
-/// A metric family.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Family {
+impl<'a> Escaped<'a> {
+    /// As it stands in the exposition.
+    #[must_use]
+    pub const fn raw(self) -> &'a str {
+        self.raw
+    }
+
+    /// As it is meant.
+    #[must_use]
+    pub fn text(self) -> Cow<'a, str> {
+        if !self.has_escapes {
+            return Cow::Borrowed(self.raw);
+        }
+        let mut text = String::with_capacity(self.raw.len());
+        let mut characters = self.raw.chars();
+        while let Some(c) = characters.next() {
+            // Which escapes there may be was seen to when it was read.
+            text.push(match (c, if c == '\\' { characters.next() } else { None }) {
+                (_, Some('n')) => '\n',
+                (_, Some(other)) => other,
+                (c, None) => c,
+            });
+        }
+        Cow::Owned(text)
+    }
+}
+
+/// A label of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Label<'a> {
     /// Its name.
-    pub name: String,
-    /// The text of `# HELP`.
-    pub help: Option<String>,
+    pub name: &'a str,
+    /// Its value.
+    pub value: Escaped<'a>,
+}
+
+/// What stands above the lines of a family.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Head<'a> {
+    /// Its name; in OpenMetrics without the `_total` of a counter.
+    pub name: &'a str,
     /// The type.
     pub kind: Kind,
-    /// Its lines, in their order.
-    pub samples: Vec<Sample>,
+    /// The text of `# HELP`.
+    pub help: Option<Escaped<'a>>,
+    /// What `# UNIT` says.
+    pub unit: Option<&'a str>,
 }
 
-/// Why a text is refused: where and what.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
-pub struct ExpositionError {
-    /// Counted from 1.
-    pub line: usize,
-    /// What is wrong and what to do.
-    pub problem: Problem,
+/// When a value was taken, where the line says so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Timestamp {
+    /// Milliseconds since the epoch, in the text format.
+    Milliseconds(i64),
+    /// Seconds since the epoch, in OpenMetrics.
+    Seconds(f64),
 }
 
-/// What can be wrong with a text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "each message is the documentation of its variant")]
-pub enum Problem {
-    #[error("not UTF-8: this is not the Prometheus text format")]
-    NotUtf8,
-    #[error("the text is longer than {} MiB: narrow down what the target exposes", MAX_BYTES / 1024 / 1024)]
-    TooLong,
-    #[error("the line is longer than {} KiB: this is hardly an exposition", MAX_LINE_BYTES / 1024)]
-    LineTooLong,
-    #[error("more than {MAX_SERIES} series: narrow down what the target exposes")]
-    TooManySeries,
-    #[error("the last line does not end: the text is cut off, fetch it again")]
-    CutOff,
-    #[error("expected {expected}, found {found}: check that the address is that of a /metrics page")]
-    Unexpected { expected: &'static str, found: String },
-    #[error("{0:?} is no number")]
-    NotANumber(String),
-    #[error("{0:?} is no type; known are counter, gauge, histogram, summary and untyped")]
-    UnknownType(String),
-    #[error("label {0:?} appears twice in one series")]
-    DuplicateLabel(String),
-    #[error("{0} appears a second time: each series may have one line only")]
-    DuplicateSeries(String),
-    #[error("a second {what} line for {family}: merge the outputs of several exporters by family")]
-    DuplicateHeader { what: &'static str, family: String },
-    #[error("{what} of {family} stands after its first line: it must come before")]
-    LateHeader { what: &'static str, family: String },
-    #[error("the lines of {0} do not stand together: merge the outputs of several exporters by family")]
-    Split(String),
-    #[error("{line_name} needs a label {label:?} with a number, as {family} is a {kind}")]
-    MissingLabel { line_name: String, family: String, kind: &'static str, label: &'static str },
+/// A single measurement behind a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar<'a> {
+    /// Its labels, such as a trace's id.
+    pub labels: Vec<Label<'a>>,
+    /// Its value.
+    pub value: f64,
+    /// When it was taken, in seconds since the epoch.
+    pub timestamp: Option<f64>,
+}
+
+/// One line with a value, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line<'a, 'l> {
+    /// The name as it stands on the line, `_bucket`, `_sum` or `_count` included.
+    pub name: &'a str,
+    /// What the name has beyond the family's: `_bucket`, `_total` or nothing.
+    pub suffix: &'a str,
+    /// The labels, in their order.
+    pub labels: &'l [Label<'a>],
+    /// The value; NaN and infinities are values, too.
+    pub value: f64,
+    /// When it was taken.
+    pub timestamp: Option<Timestamp>,
+    /// A measurement behind it; OpenMetrics only.
+    pub exemplar: Option<&'l Exemplar<'a>>,
+    /// The name and the labels as they stand on the line: what is written the same way is the same series.
+    pub series: &'a str,
+}
+
+impl<'a> Line<'a, '_> {
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<Escaped<'a>> {
+        self.labels.iter().find(|label| label.name == name).map(|label| label.value)
+    }
+}
+
+/// Takes what [`read`] finds, in its order.
+pub trait Sink<'a> {
+    /// A family begins; its lines follow. Each family comes once.
+    fn family(&mut self, head: &Head<'a>);
+
+    /// A line of the family that began last.
+    fn line(&mut self, line: &Line<'a, '_>);
+}
+
+/// Bytes as text.
+///
+/// # Errors
+///
+/// When they are not UTF-8; the place is that of the first bad byte.
+pub fn decode(bytes: &[u8]) -> Result<&str, ExpositionError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = 1 + memchr::memchr_iter(b'\n', good).count();
+        let last = memchr::memrchr(b'\n', good).map_or(0, |at| at + 1);
+        let column = 1 + String::from_utf8_lossy(good.get(last..).unwrap_or_default()).chars().count();
+        ExpositionError { line, column, problem: Problem::NotUtf8 }
+    })
 }

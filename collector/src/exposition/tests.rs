@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod open_metrics;
+
 /// Writes families as the format wants them: the inverse of [`parse`].
 fn print(families: &[Family]) -> String {
     let mut text = String::new();
@@ -162,7 +164,26 @@ fn broken_lines_are_refused_with_their_number() {
 }
 
 #[test]
+fn an_error_says_where() {
+    let place = |text: &str| parse(text).map_err(|error| (error.line, error.column)).unwrap_err();
+    assert_eq!(place("good 1\nname one\n"), (2, 6));
+    assert_eq!(place("näme 1\n"), (1, 2));
+    assert_eq!(place("name{x=\"ä\"y=\"2\"} 1\n"), (1, 11));
+    assert_eq!(place("name{x=\"1\",x=\"2\"} 1\n"), (1, 12));
+    let error = decode(b"a 1\nb\xc3\xa4 \xff\n").unwrap_err();
+    assert_eq!(error.to_string(), "line 2, column 4: not UTF-8: this is not the Prometheus text format");
+}
+
+#[test]
+fn series_are_the_same_whatever_the_order_of_their_labels() {
+    let problem = problem("a{x=\"1\",y=\"2\"} 1\na{x=\"2\",y=\"1\"} 1\na{y=\"2\" , x=\"1\"} 1\n");
+    assert_eq!(problem, (3, Problem::DuplicateSeries("a{y=\"2\" , x=\"1\"}".into())));
+}
+
+#[test]
 fn limits_hold() {
+    let labels: String = (0..=MAX_LABELS).map(|i| format!("l{i}=\"\",")).collect();
+    assert_eq!(problem(&format!("a{{{labels}}} 1\n")), (1, Problem::TooManyLabels));
     let long = format!("a{{x=\"{}\"}} 1\n", "y".repeat(MAX_LINE_BYTES));
     assert_eq!(problem(&long), (1, Problem::LineTooLong));
     let huge = "a 1\n".repeat(MAX_BYTES / 4 + 1);
@@ -174,7 +195,7 @@ fn limits_hold() {
 #[test]
 fn bytes_that_are_no_text_have_a_line() {
     let error = decode(b"a 1\nb \xff\n").unwrap_err();
-    assert_eq!((error.line, error.problem), (2, Problem::NotUtf8));
+    assert_eq!((error.line, error.column, error.problem), (2, 3, Problem::NotUtf8));
 }
 
 fn families() -> impl Strategy<Value = Vec<Family>> {

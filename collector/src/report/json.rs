@@ -78,7 +78,7 @@ struct JsonExclusion<'a> {
 struct JsonRow<'a> {
     family: &'a str,
     labels: &'a Labels,
-    statistic: &'static str,
+    statistic: &'a str,
     group: &'a str,
     baseline: Side,
     candidate: Side,

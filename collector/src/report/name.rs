@@ -56,7 +56,11 @@ fn stem(key: &SeriesKey) -> String {
     let stem = family.replace('_', " ");
     match key.statistic {
         Statistic::P50 | Statistic::Value => stem,
-        other @ (Statistic::Min | Statistic::P90 | Statistic::P99 | Statistic::Max) => {
+        other @ (Statistic::Min
+        | Statistic::P90
+        | Statistic::P99
+        | Statistic::Max
+        | Statistic::Quantile(_)) => {
             format!("{stem} {other}")
         }
     }

@@ -1,39 +1,45 @@
 //! Scrapes of one instance into its observations, each round once.
 //!
-//! Knows nothing of where the text came from: the caller fetches, the accumulator takes in.
+//! Knows nothing of where the text came from: the caller fetches, the accumulator takes in. What it keeps is packed: a
+//! value takes eight bytes, and a line that it knows from an earlier scrape allocates nothing.
 
-use std::collections::BTreeMap;
-
-use tierprobe_model::Family as Named;
+use std::collections::HashMap;
 
 use super::identity;
+use super::intake::{Keeping, Scrape};
 use crate::error::TakeError;
-use crate::exposition::{self, Family, Kind};
-use crate::observation::{Collected, Instance, Labels, Observation, Statistic, probe_of};
-
-const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
-const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
-const OF_AN_AGENT: &str = "tierprobe_";
+use crate::exposition::{self, Format};
+use crate::observation::{
+    Collected, Columns, Discarded, Instance, Packed, SeriesId, Statistic, Vocabulary, probe_of,
+};
 
 /// Scrapes of one instance, taken in one after the other.
 #[derive(Debug, Clone)]
 pub struct Accumulator {
-    collected: Collected,
-    /// Each probe's latest round, and how many there were.
-    seen: BTreeMap<String, Seen>,
+    source: String,
+    instance: Instance,
+    discarded: Discarded,
+    probes: Vec<Probe>,
+    keeping: Keeping,
+    columns: Columns,
+    /// Where the values of a series go, once its probe has had a round.
+    places: HashMap<SeriesId, Place, foldhash::fast::RandomState>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Seen {
+/// A probe that has had a round.
+#[derive(Debug, Clone)]
+struct Probe {
+    name: String,
+    track: usize,
+    /// When its latest round ended, in seconds since the epoch.
     timestamp: f64,
     rounds: usize,
 }
 
-/// A probe's round, as one scrape shows it.
 #[derive(Debug, Clone, Copy)]
-struct Round {
-    timestamp: f64,
-    disturbed: bool,
+struct Place {
+    probe: usize,
+    column: usize,
 }
 
 impl Accumulator {
@@ -42,9 +48,29 @@ impl Accumulator {
     /// `source` is where it comes from as the user named it, `instance` its name.
     #[must_use]
     pub fn new(source: impl Into<String>, instance: impl Into<String>) -> Self {
-        let instance = Instance { name: instance.into(), ..Instance::default() };
-        let collected = Collected { source: source.into(), instance, ..Collected::default() };
-        Self { collected, seen: BTreeMap::new() }
+        Self {
+            source: source.into(),
+            instance: Instance { name: instance.into(), ..Instance::default() },
+            discarded: Discarded::default(),
+            probes: Vec::new(),
+            keeping: Keeping::default(),
+            columns: Columns::default(),
+            places: HashMap::default(),
+        }
+    }
+
+    /// Keeps series by their places in a vocabulary that others share. To be said before the first scrape.
+    #[must_use]
+    pub fn sharing(mut self, vocabulary: &Vocabulary) -> Self {
+        self.keeping.vocabulary = vocabulary.clone();
+        self
+    }
+
+    /// Keeps one number of each duration's rounds, and all gauges.
+    #[must_use]
+    pub fn keeping(mut self, statistic: Statistic) -> Self {
+        self.keeping.only = Some(statistic);
+        self
     }
 
     /// Takes in one scrape and says how many rounds were new in it, over all probes.
@@ -55,132 +81,116 @@ impl Accumulator {
     ///
     /// When the text is no exposition, or not an agent's. Nothing of it is taken in then.
     pub fn take(&mut self, text: &str) -> Result<usize, TakeError> {
-        let families = exposition::parse(text)?;
-        if !families.iter().any(|family| family.name.starts_with(OF_AN_AGENT)) {
+        self.take_as(text, Format::guess(text))
+    }
+
+    /// The same of a text whose format is known, as from its media type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Accumulator::take`].
+    pub fn take_as(&mut self, text: &str, format: Format) -> Result<usize, TakeError> {
+        let mut scrape = Scrape::new(&mut self.keeping);
+        exposition::read(text, format, &mut scrape)?;
+        if !scrape.is_of_an_agent {
             return Err(TakeError::NotAnAgent);
         }
-        for family in families.iter().filter(|family| family.kind != Kind::Histogram) {
-            for sample in &family.samples {
-                identity::note(&mut self.collected.instance, &sample.name, &sample.labels, sample.value);
+        if scrape.has_too_many {
+            return Err(TakeError::TooManySeries);
+        }
+        let Scrape { notes, ends, disturbed, values, help, .. } = scrape;
+        for (name, labels, value) in &notes {
+            identity::note(&mut self.instance, name, labels, *value);
+        }
+        for (family, help) in help {
+            self.keeping.vocabulary.describe(&family, &help.text());
+        }
+        let mut new = vec![false; self.probes.len()];
+        let mut rounds = 0;
+        for (probe, timestamp) in &ends {
+            if let Some(at) = self.round(probe, *timestamp, disturbed.contains(probe)) {
+                new.resize(self.probes.len(), false);
+                if let Some(new) = new.get_mut(at) {
+                    *new = true;
+                    rounds += 1;
+                }
             }
         }
-        let rounds = rounds(&families);
-        let new = self.new_rounds(&rounds);
-        for family in &families {
-            self.observe(family, &rounds, &new);
+        for (id, value) in values {
+            let Some(place) = self.place(id) else { continue };
+            if !new.get(place.probe).is_some_and(|new| *new) {
+                continue;
+            }
+            if value.is_finite() {
+                self.columns.put(place.column, value);
+            } else {
+                self.discarded.not_finite += 1;
+            }
         }
-        Ok(new.len())
+        Ok(rounds)
     }
 
     /// Everything taken in so far, in time order.
     #[must_use]
-    pub fn finish(mut self) -> Collected {
-        self.collected.observations.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp));
-        self.collected
+    pub fn finish(self) -> Collected {
+        let mut collected = self.pack().unpack();
+        collected.observations.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp));
+        collected
+    }
+
+    /// The same, packed.
+    #[must_use]
+    pub fn pack(self) -> Packed {
+        Packed::of(self.source, self.instance, self.discarded, self.columns, &self.keeping.vocabulary)
     }
 
     /// The most rounds of any one probe so far; for showing progress.
     #[must_use]
     pub fn rounds(&self) -> usize {
-        self.seen.values().map(|seen| seen.rounds).max().unwrap_or(0)
+        self.probes.iter().map(|probe| probe.rounds).max().unwrap_or(0)
     }
 
-    /// The probes whose round no earlier scrape showed.
-    fn new_rounds(&mut self, rounds: &BTreeMap<String, Round>) -> Vec<String> {
-        let mut new = Vec::new();
-        for (probe, round) in rounds {
-            let before = self.seen.get(probe).copied();
-            let mut count = before.map_or(0, |seen| seen.rounds);
-            if before.is_some_and(|seen| round.timestamp < seen.timestamp) {
-                // The clock was set back, so when this round ran is unknown. The next ones count again.
-                self.collected.discarded.clock_resets += 1;
-            } else if before.is_none_or(|seen| round.timestamp > seen.timestamp) {
-                count += 1;
-                new.push(probe.clone());
-            }
-            self.seen.insert(probe.clone(), Seen { timestamp: round.timestamp, rounds: count });
+    /// Notes the latest round of a probe. The probe's place if no earlier scrape showed the round.
+    fn round(&mut self, name: &str, timestamp: f64, disturbed: bool) -> Option<usize> {
+        let at = self.probes.iter().position(|probe| probe.name == name).unwrap_or_else(|| {
+            let (name, track) = (name.to_owned(), self.columns.add_track());
+            self.probes.push(Probe { name, track, timestamp: f64::NEG_INFINITY, rounds: 0 });
+            self.probes.len() - 1
+        });
+        let probe = self.probes.get_mut(at)?;
+        let before = std::mem::replace(&mut probe.timestamp, timestamp);
+        if timestamp < before {
+            // The clock was set back, so when this round ran is unknown. The next ones count again.
+            self.discarded.clock_resets += 1;
+            return None;
         }
-        new
-    }
-
-    fn observe(&mut self, family: &Family, rounds: &BTreeMap<String, Round>, new: &[String]) {
-        let Some(name) = compared_name(family) else { return };
-        let Some(probe) = probe_of(&name, rounds.keys().map(String::as_str)) else { return };
-        let Some(round) = rounds.get(probe).filter(|_| new.iter().any(|one| one == probe)) else { return };
-        if let Some(help) = &family.help {
-            self.collected.help.entry(name.clone()).or_insert_with(|| help.clone());
+        if timestamp <= before {
+            return None;
         }
-        for sample in &family.samples {
-            let Some((labels, statistic)) = series(family, &sample.name, &sample.labels) else { continue };
-            if !sample.value.is_finite() {
-                self.collected.discarded.not_finite += 1;
-                continue;
-            }
-            self.collected.observations.push(Observation {
-                family: name.clone(),
-                labels,
-                statistic,
-                timestamp: round.timestamp,
-                value: sample.value,
-                disturbed: round.disturbed,
-            });
+        probe.rounds += 1;
+        self.columns.round(probe.track, timestamp, disturbed);
+        Some(at)
+    }
+
+    /// Where the values of a series go; `None` as long as its probe has not had a round.
+    fn place(&mut self, id: SeriesId) -> Option<Place> {
+        if let Some(place) = self.places.get(&id) {
+            return Some(*place);
         }
+        let key = self.keeping.vocabulary.key(id)?;
+        let name = probe_of(&key.family, self.probes.iter().map(|probe| probe.name.as_str()))?;
+        let probe = self.probes.iter().position(|probe| probe.name == name)?;
+        let column = self.columns.add_column(self.probes.get(probe)?.track, id);
+        let place = Place { probe, column };
+        self.places.insert(id, place);
+        Some(place)
     }
-}
-
-/// The latest round of each probe that has had one.
-fn rounds(families: &[Family]) -> BTreeMap<String, Round> {
-    let samples = |name: &str| {
-        let family = families.iter().find(|family| family.name == name);
-        family.map(|family| family.samples.as_slice()).unwrap_or_default()
-    };
-    let disturbed: Vec<&str> = samples(LAST_ROUND_DISTURBED)
-        .iter()
-        .filter(|sample| sample.value > 0.0)
-        .filter_map(|sample| sample.labels.get("probe").map(String::as_str))
-        .collect();
-    samples(LAST_ROUND)
-        .iter()
-        .filter(|sample| sample.value.is_finite() && sample.value > 0.0)
-        .filter_map(|sample| {
-            let probe = sample.labels.get("probe")?;
-            let disturbed = disturbed.contains(&probe.as_str());
-            Some((probe.clone(), Round { timestamp: sample.value, disturbed }))
-        })
-        .collect()
-}
-
-/// What the family's values are compared as; `None` for families that are not compared.
-///
-/// A round summary stands for its duration family. The histogram of that family is of no use here: its buckets
-/// cannot show a few per cent, and counters are totals since the agent's start.
-fn compared_name(family: &Family) -> Option<String> {
-    if identity::is_about_the_agent(&family.name) {
-        return None;
-    }
-    match family.kind {
-        Kind::Summary => Named::name_of_round(&family.name),
-        Kind::Gauge => Some(family.name.clone()),
-        Kind::Counter | Kind::Histogram | Kind::Untyped => None,
-    }
-}
-
-/// Which series a line is of, and which of its numbers; `None` for `_sum`, `_count` and unknown quantiles.
-fn series(family: &Family, name: &str, labels: &Labels) -> Option<(Labels, Statistic)> {
-    if family.kind == Kind::Gauge {
-        return Some((labels.clone(), Statistic::Value));
-    }
-    if name != family.name {
-        return None;
-    }
-    let mut labels = labels.clone();
-    let statistic = Statistic::of_quantile(&labels.remove("quantile")?)?;
-    Some((labels, statistic))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observation::Labels;
 
     fn scrape(timestamp: f64, disturbed: u8, getppid: &str) -> String {
         format!(
@@ -272,5 +282,60 @@ mod tests {
         assert_eq!(accumulator.take(""), Err(TakeError::NotAnAgent));
         assert!(matches!(accumulator.take("<html>\n"), Err(TakeError::Exposition(_))));
         assert_eq!(accumulator.finish().observations, []);
+    }
+
+    #[test]
+    fn open_metrics_says_the_same() {
+        let text = scrape(100.0, 0, "1e-7")
+            .replace("# TYPE tierprobe_tier_info gauge", "# TYPE tierprobe_tier info")
+            .replace("quantile=\"0.5\"", "quantile=\"0.50\"");
+        let (plain, open) = (taken(&[scrape(100.0, 0, "1e-7")]), taken(&[text + "# EOF\n"]));
+        assert_eq!(plain, open);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_not_kept() {
+        let quantile =
+            |label: &str| format!("tierprobe_syscall_round_seconds{{quantile=\"{label}\"}} 1e-7\n");
+        let text = format!(
+            "# TYPE tierprobe_probe_last_round_timestamp_seconds gauge\n\
+             tierprobe_probe_last_round_timestamp_seconds{{probe=\"syscall\"}} 100\n\
+             # TYPE tierprobe_syscall_round_seconds summary\n{}{}{}\
+             # TYPE tierprobe_syscall_cold_seconds gauge\n\
+             tierprobe_syscall_cold_seconds 2e-6\n",
+            quantile("0.5"),
+            quantile("0.95"),
+            quantile("1")
+        );
+        let kept = |accumulator: Accumulator| -> Vec<String> {
+            let mut accumulator = accumulator;
+            accumulator.take(&text).unwrap();
+            let collected = accumulator.finish();
+            collected.observations.iter().map(|one| one.statistic.to_string()).collect()
+        };
+        assert_eq!(kept(Accumulator::new("s", "i")), ["p50", "p95", "max", "value"]);
+        let p95 = Statistic::of_quantile("0.95").unwrap();
+        assert_eq!(kept(Accumulator::new("s", "i").keeping(p95)), ["p95", "value"]);
+    }
+
+    #[test]
+    fn accumulators_that_share_a_vocabulary_agree_on_places() {
+        let vocabulary = Vocabulary::default();
+        let packed = |text: &str| {
+            let mut accumulator = Accumulator::new("s", "i").sharing(&vocabulary);
+            accumulator.take(text).unwrap();
+            accumulator.pack()
+        };
+        let (a, b) = (packed(&scrape(100.0, 0, "1e-7")), packed(&scrape(100.0, 0, "1e-7")));
+        assert_eq!(a.unpack(), b.unpack());
+    }
+
+    #[test]
+    fn a_scrape_that_breaks_off_leaves_nothing() {
+        let mut accumulator = Accumulator::new("s", "i");
+        let text = scrape(100.0, 0, "1e-7");
+        assert!(accumulator.take(&text[..text.len() - 1]).is_err());
+        assert_eq!((accumulator.rounds(), accumulator.clone().finish().instance.labels.len()), (0, 0));
+        assert_eq!(accumulator.take(&text), Ok(1));
     }
 }

@@ -31,6 +31,11 @@ pub(super) fn note(instance: &mut Instance, name: &str, labels: &Labels, value: 
     }
 }
 
+/// Whether [`note`] has a use for the lines of this name.
+pub(super) fn says(name: &str) -> bool {
+    IDENTITY.contains(&name) || name == TIER_CONFIDENCE || name == RESOLUTION
+}
+
 /// Whether a family is about the agent itself and not about what things cost.
 pub(super) fn is_about_the_agent(name: &str) -> bool {
     !name.starts_with("tierprobe_")

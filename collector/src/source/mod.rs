@@ -1,60 +1,99 @@
-//! Where observations come from. Each source yields one instance, [`Collected`].
+//! Where observations come from. Each instance is one [`Packed`].
 //!
-//! - [`accumulator`]: the text of scrapes into observations, whoever fetched it.
-//! - [`agent`]: a live agent, scraped for a while.
-//! - [`record`]: the JSON of `tierprobe-agent measure`.
-//! - [`prom`]: a saved exposition.
+//! - [`accumulator`]: the text of scrapes into observations, whoever fetched it; `intake` is one scrape of it.
+//! - [`scrape`]: live agents, for a while or for ever; [`discovery`] says which.
+//! - [`file`](mod@file): files, folders and standard input; [`record`] is the JSON of `tierprobe-agent measure`.
+//! - [`unpack`]: gzip and zstd, within limits.
+//! - [`gather`](mod@gather): all of them at the same time.
 
 pub mod accumulator;
-pub mod agent;
+pub mod discovery;
+pub mod file;
+pub mod gather;
 mod identity;
-pub mod prom;
+pub(crate) mod intake;
 pub mod record;
+pub mod scrape;
+pub mod unpack;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use accumulator::Accumulator;
+pub use gather::{Options, gather};
 
-use crate::error::{SourceError, SourceNameError};
-use crate::observation::Collected;
+use crate::error::SourceNameError;
+use crate::http::Address;
+use crate::observation::Packed;
+use discovery::{Discovery, name};
 
 /// A source, as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An agent's `/metrics`.
-    Agent(String),
-    /// A `.json` file that `tierprobe-agent measure --format json` wrote.
-    Record(PathBuf),
-    /// A `.prom` file: one saved scrape.
-    Prom(PathBuf),
+    Agent(Address),
+    /// `file_sd:`: files with lists of agents.
+    FileSd(PathBuf),
+    /// `http_sd:`: a page with a list of agents.
+    HttpSd(Address),
+    /// `dns:` and `dns+srv:`: a name with agents behind it.
+    Dns(name::Question),
+    /// Records of `tierprobe-agent measure --format json` and saved scrapes: a file, a folder, or standard input.
+    File(PathBuf),
+}
+
+impl Source {
+    /// The file, of a source that is read from one.
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Agent(_) | Self::FileSd(_) | Self::HttpSd(_) | Self::Dns(_) => None,
+        }
+    }
+
+    /// Where its targets are, of a source that is scraped; for [`discovery::watch`](fn@discovery::watch).
+    #[must_use]
+    pub fn discovery(&self) -> Option<Discovery> {
+        match self {
+            Self::Agent(address) => Some(Discovery::Static(address.clone())),
+            Self::FileSd(pattern) => Some(Discovery::Files(pattern.clone())),
+            Self::HttpSd(address) => Some(Discovery::Page(address.clone())),
+            Self::Dns(question) => Some(Discovery::Name(question.clone())),
+            Self::File(_) => None,
+        }
+    }
 }
 
 impl FromStr for Source {
     type Err = SourceNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let named = |error: fn(String) -> SourceNameError| error(text.to_owned());
-        if text.starts_with("prometheus+http://") || text.starts_with("prometheus+https://") {
-            return Err(named(SourceNameError::NotYetPrometheus));
+        if text.starts_with("http://") || text.starts_with("https://") {
+            return Ok(Self::Agent(text.parse()?));
         }
-        if text.starts_with("file_sd:") {
-            return Err(named(SourceNameError::NotYetFileSd));
-        }
-        if text.starts_with("https://") {
-            return Err(named(SourceNameError::NotYetHttps));
-        }
-        if text.starts_with("http://") {
-            return match agent::host_of(text) {
-                Some(_) => Ok(Self::Agent(text.to_owned())),
-                None => Err(named(SourceNameError::BadAddress)),
+        if let Some(pattern) = text.strip_prefix("file_sd:") {
+            let pattern = PathBuf::from(pattern);
+            let is_list = discovery::file::is_list(&pattern);
+            return if is_list {
+                Ok(Self::FileSd(pattern))
+            } else {
+                Err(SourceNameError::List(text.to_owned()))
             };
         }
+        if let Some(address) = text.strip_prefix("http_sd:") {
+            return Ok(Self::HttpSd(address.parse()?));
+        }
+        for (prefix, is_service) in [("dns:", false), ("dns+srv:", true)] {
+            if let Some(name) = text.strip_prefix(prefix) {
+                let question = name::Question::new(name, is_service);
+                return question.map(Self::Dns).ok_or_else(|| SourceNameError::Dns(text.to_owned()));
+            }
+        }
         let path = PathBuf::from(text);
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => Ok(Self::Record(path)),
-            Some("prom") => Ok(Self::Prom(path)),
-            Some(_) | None => Err(named(SourceNameError::Unknown)),
+        if file::is_one(&path) {
+            Ok(Self::File(path))
+        } else {
+            Err(SourceNameError::Unknown(text.to_owned()))
         }
     }
 }
@@ -62,8 +101,11 @@ impl FromStr for Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Agent(address) => f.pad(address),
-            Self::Record(path) | Self::Prom(path) => f.pad(&path.to_string_lossy()),
+            Self::Agent(address) => address.fmt(f),
+            Self::FileSd(pattern) => f.pad(&format!("file_sd:{}", pattern.display())),
+            Self::HttpSd(address) => f.pad(&format!("http_sd:{address}")),
+            Self::Dns(question) => f.pad(&question.to_string()),
+            Self::File(path) => f.pad(&path.to_string_lossy()),
         }
     }
 }
@@ -80,52 +122,10 @@ pub struct Dropped {
 /// What all sources gave together.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
-    /// One entry per source that gave something.
-    pub collected: Vec<Collected>,
+    /// One entry per instance that a source gave something of.
+    pub collected: Vec<Packed>,
     /// The sources that gave nothing.
     pub dropped: Vec<Dropped>,
-}
-
-/// Reads all sources at the same time, one thread each, and returns when the last one is through.
-///
-/// A source that fails does not fail the others. Agents are scraped by `schedule`; `report` hears of each scrape
-/// as it happens. The order of the result is that of `sources`.
-pub fn gather(
-    sources: &[Source],
-    schedule: &agent::Schedule,
-    report: &(dyn Fn(&Source, &agent::Event) + Sync),
-) -> Gathered {
-    let results: Vec<Result<Collected, SourceError>> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            sources.iter().map(|source| scope.spawn(move || read(source, schedule, report))).collect();
-        threads
-            .into_iter()
-            // A panic in a thread is a bug in this program; one source less is better than all lost.
-            .map(|thread| thread.join().unwrap_or(Err(SourceError::Bug)))
-            .collect()
-    });
-    let mut gathered = Gathered::default();
-    for (source, result) in sources.iter().zip(results) {
-        match result {
-            Ok(collected) => gathered.collected.push(collected),
-            Err(error) => gathered
-                .dropped
-                .push(Dropped { source: source.to_string(), reason: crate::error::chain(&error) }),
-        }
-    }
-    gathered
-}
-
-fn read(
-    source: &Source,
-    schedule: &agent::Schedule,
-    report: &(dyn Fn(&Source, &agent::Event) + Sync),
-) -> Result<Collected, SourceError> {
-    match source {
-        Source::Agent(address) => agent::scrape(address, schedule, &|event| report(source, event)),
-        Source::Record(path) => record::read(path),
-        Source::Prom(path) => prom::read(path),
-    }
 }
 
 #[cfg(test)]
@@ -133,23 +133,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_forms_are_told_apart() {
-        assert_eq!("a/b.json".parse(), Ok(Source::Record("a/b.json".into())));
-        assert_eq!("b.prom".parse(), Ok(Source::Prom("b.prom".into())));
-        let address = "http://host:10990/metrics";
-        assert_eq!(address.parse(), Ok(Source::Agent(address.into())));
+    fn the_forms_are_told_apart_and_written_as_they_were_read() {
+        for file in ["a/b.json", "b.json.gz", "b.prom", "b.txt.zst", "b.om", "-", "/"] {
+            assert_eq!(file.parse(), Ok(Source::File(file.into())));
+        }
+        assert_eq!("file_sd:agents/*.yml".parse(), Ok(Source::FileSd("agents/*.yml".into())));
+        for text in [
+            "http://host:10990/metrics",
+            "https://[::1]:10990/metrics",
+            "file_sd:agents.json",
+            "http_sd:https://host/targets",
+            "dns:http://agents:10990/metrics",
+            "dns+srv:https://_agents._tcp.example.org/metrics",
+        ] {
+            assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
+        }
     }
 
     #[test]
     fn what_is_no_source_says_which_forms_exist() {
         let message = |text: &str| text.parse::<Source>().unwrap_err().to_string();
-        for text in ["host:10990", "notes.txt", "", "ftp://host/x", "https://host/metrics"] {
-            assert!(message(text).contains("http://"), "{text}: {}", message(text));
+        for text in ["host:10990", "notes.md", "a.gz", "", "ftp://host/x"] {
+            assert!(message(text).contains("http(s)://"), "{text}: {}", message(text));
         }
-        assert!(message("prometheus+http://host:9090").contains("not yet"));
-        assert!(message("file_sd:targets.json").contains("not yet"));
-        assert!(message("https://host:1/metrics").contains("not yet"));
-        assert!(message("http://").contains("host"));
-        assert!(message("http://host:99999/metrics").contains("host"));
+        for text in ["http://", "http://host:99999/metrics", "http_sd:targets.json"] {
+            assert!(message(text).contains("host"), "{text}: {}", message(text));
+        }
+        assert!(message("dns:agents").contains("dns:NAME:PORT"));
+        assert!(message("file_sd:agents").contains(".json"));
     }
 }

@@ -1,55 +1,68 @@
 //! The record that `tierprobe-agent measure --format json` writes.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use tierprobe_model::record::{GaugeRecord, Record, SeriesRecord};
-use tierprobe_model::{Detection, LayerKind, SCHEMA};
+use tierprobe_model::record::{GaugeRecord, Record, RoundRecord, SeriesRecord};
+use tierprobe_model::{Detection, LayerKind, Quantiles, SCHEMA};
 
 use super::identity;
 use crate::error::SourceError;
-use crate::observation::{Collected, Instance, Observation, Statistic, probe_of};
+use crate::observation::{Instance, Packed, Packer, Reading, SeriesKey, Statistic, Vocabulary, probe_of};
 
-/// Longest record that is read, in bytes: far above a day's rounds of all probes.
-const MAX_BYTES: usize = 256 * 1024 * 1024;
-
-/// Reads one record file.
+/// Reads the records in a text: one, or several one after the other, each of an instance of its own. `path` is where
+/// the text came from.
 ///
-/// # Errors
-///
-/// When the file cannot be read, is no record, or holds no observation.
-pub fn read(path: &Path) -> Result<Collected, SourceError> {
-    let bytes = read_limited(path, MAX_BYTES)?;
+/// What comes of each record is an error when it is no record or holds no observation. Nothing is read after what is
+/// no record.
+pub fn parse<'b>(
+    path: &'b Path,
+    bytes: &'b [u8],
+    vocabulary: &'b Vocabulary,
+) -> impl Iterator<Item = Result<Packed, SourceError>> + use<'b> {
     let not_a_record = |error| SourceError::Record { path: path.to_owned(), error };
-    let record: Record = serde_json::from_slice(&bytes).map_err(not_a_record)?;
-    if record.schema != SCHEMA {
-        return Err(SourceError::Schema { path: path.to_owned(), found: record.schema, known: SCHEMA });
-    }
-    let collected = collect(&record, &path.to_string_lossy());
-    if collected.observations.is_empty() { Err(SourceError::NoRounds) } else { Ok(collected) }
+    let mut records = serde_json::Deserializer::from_slice(bytes).into_iter::<Record>();
+    let mut is_first = true;
+    std::iter::from_fn(move || {
+        let next = records.next().map(|record| record.map_err(not_a_record));
+        // Of nothing, serde says what is missing.
+        let nothing = || serde_json::from_slice::<Record>(bytes).map_err(not_a_record);
+        let record =
+            if std::mem::replace(&mut is_first, false) { Some(next.unwrap_or_else(nothing)) } else { next };
+        record.map(|record| {
+            let record = record?;
+            if record.schema != SCHEMA {
+                return Err(SourceError::Schema {
+                    path: path.to_owned(),
+                    found: record.schema,
+                    known: SCHEMA,
+                });
+            }
+            let packed = pack(&record, &path.display().to_string(), vocabulary);
+            if packed.is_empty() { Err(SourceError::NoRounds) } else { Ok(packed) }
+        })
+    })
 }
 
 /// The observations of a record, for whoever holds one already.
 #[must_use]
-pub fn collect(record: &Record, source: &str) -> Collected {
-    let mut collected =
-        Collected { source: source.to_owned(), instance: instance(record), ..Collected::default() };
+pub fn pack(record: &Record, source: &str, vocabulary: &Vocabulary) -> Packed {
+    let mut packer = Packer::new(source, instance(record), vocabulary);
+    let mut end = 0.0_f64;
     for family in &record.families {
         for series in &family.series {
-            observe_rounds(&mut collected, &family.name, series);
+            observe_rounds(&mut packer, &family.name, series);
+            let finite = series.rounds.iter().map(|round| round.timestamp).filter(|time| time.is_finite());
+            end = finite.fold(end, f64::max);
         }
     }
     // Gauges without rounds of their own were read once, at the end.
-    let end = collected.observations.iter().map(|one| one.timestamp).fold(0.0, f64::max);
     for gauge in &record.gauges {
         let probes = record.probes.iter().map(|probe| probe.name.as_str());
         if !identity::is_about_the_agent(&gauge.name) && probe_of(&gauge.name, probes).is_some() {
-            observe_gauge(&mut collected, gauge, end);
+            observe_gauge(&mut packer, gauge, end);
         }
     }
-    collected.observations.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp));
-    collected
+    packer.pack()
 }
 
 fn instance(record: &Record) -> Instance {
@@ -84,61 +97,41 @@ fn detected(detection: &Detection) -> impl Iterator<Item = (&'static str, String
     .filter_map(|(label, value)| Some((label, value?)))
 }
 
-fn observe_rounds(collected: &mut Collected, family: &str, series: &SeriesRecord) {
-    for round in &series.rounds {
-        let quantiles = round.quantiles;
-        let values = [quantiles.min, quantiles.p50, quantiles.p90, quantiles.p99, quantiles.max];
-        for (statistic, value) in Statistic::OF_DURATIONS.into_iter().zip(values) {
-            push(
-                collected,
-                Observation {
-                    family: family.to_owned(),
-                    labels: series.labels.clone(),
-                    statistic,
-                    timestamp: round.timestamp,
-                    value,
-                    disturbed: !round.disturbed.is_empty(),
-                },
-            );
-        }
+/// A number of a round, and where it is.
+type Number = (Statistic, fn(&Quantiles) -> f64);
+
+const NUMBERS: [Number; 5] = [
+    (Statistic::Min, |quantiles| quantiles.min),
+    (Statistic::P50, |quantiles| quantiles.p50),
+    (Statistic::P90, |quantiles| quantiles.p90),
+    (Statistic::P99, |quantiles| quantiles.p99),
+    (Statistic::Max, |quantiles| quantiles.max),
+];
+
+fn observe_rounds(packer: &mut Packer, family: &str, series: &SeriesRecord) {
+    for (statistic, number) in NUMBERS {
+        let key = SeriesKey { family: family.to_owned(), labels: series.labels.clone(), statistic };
+        let reading = |round: &RoundRecord| Reading {
+            timestamp: round.timestamp,
+            value: number(&round.quantiles),
+            disturbed: !round.disturbed.is_empty(),
+        };
+        packer.series(&key, series.rounds.iter().map(reading));
     }
 }
 
-fn observe_gauge(collected: &mut Collected, gauge: &GaugeRecord, end: f64) {
-    let observation = |timestamp, value, disturbed| Observation {
-        family: gauge.name.clone(),
-        labels: gauge.labels.clone(),
-        statistic: Statistic::Value,
-        timestamp,
-        value,
-        disturbed,
-    };
+fn observe_gauge(packer: &mut Packer, gauge: &GaugeRecord, end: f64) {
+    let key =
+        SeriesKey { family: gauge.name.clone(), labels: gauge.labels.clone(), statistic: Statistic::Value };
     if gauge.rounds.is_empty() {
-        push(collected, observation(end, gauge.value, false));
+        packer.series(&key, [Reading { timestamp: end, value: gauge.value, disturbed: false }]);
     }
-    for round in &gauge.rounds {
-        push(collected, observation(round.timestamp, round.value, !round.disturbed.is_empty()));
-    }
-}
-
-fn push(collected: &mut Collected, observation: Observation) {
-    if observation.value.is_finite() && observation.timestamp.is_finite() {
-        collected.observations.push(observation);
-    } else {
-        collected.discarded.not_finite += 1;
-    }
-}
-
-/// A file's bytes, unless there are more than `limit`.
-pub(super) fn read_limited(path: &Path, limit: usize) -> Result<Vec<u8>, SourceError> {
-    let failed = |error| SourceError::File { path: path.to_owned(), error };
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    // One byte above the limit tells a file of just that size from a longer one; devices never end.
-    let longest = u64::try_from(limit).map_or(u64::MAX, |limit| limit.saturating_add(1));
-    file.take(longest).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > limit {
-        return Err(SourceError::TooLarge { path: path.to_owned(), limit_mib: limit / 1024 / 1024 });
-    }
-    Ok(bytes)
+    packer.series(
+        &key,
+        gauge.rounds.iter().map(|round| Reading {
+            timestamp: round.timestamp,
+            value: round.value,
+            disturbed: !round.disturbed.is_empty(),
+        }),
+    );
 }

@@ -7,7 +7,7 @@
 //! reason: permutations would make the verdict depend on luck.
 
 use super::student::upper_tail;
-use super::summary::{mean, median, variance};
+use super::summary::{mean, median_log_of, median_of, variance};
 use super::{finite, real};
 
 /// Fewest rounds of a batch.
@@ -35,13 +35,26 @@ pub struct Change {
 /// `None` for fewer than 60 values and when nothing varies.
 #[must_use]
 pub fn likeliest(values: &[f64]) -> Option<Change> {
+    likeliest_by(&mut values.to_vec(), median_of)
+}
+
+/// The same of the logarithms of values above zero; within its batch, their order is lost.
+///
+/// `None` as above.
+#[must_use]
+pub fn likeliest_ratio(values: &mut [f64]) -> Option<Change> {
+    likeliest_by(values, median_log_of)
+}
+
+fn likeliest_by(values: &mut [f64], median: fn(&mut [f64]) -> Option<f64>) -> Option<Change> {
     let batches = (values.len() / MIN_BATCH).min(MAX_BATCHES);
     if batches < MIN_BATCHES {
         return None;
     }
-    let begin = |batch: usize| batch * values.len() / batches;
+    let all = values.len();
+    let begin = |batch: usize| batch * all / batches;
     let medians: Vec<f64> =
-        (0..batches).filter_map(|batch| median(values.get(begin(batch)..begin(batch + 1))?)).collect();
+        (0..batches).filter_map(|batch| median(values.get_mut(begin(batch)..begin(batch + 1))?)).collect();
     let places = MIN_SIDE..=batches - MIN_SIDE;
     let tried = real(places.clone().count());
     let (place, step, t) = places

@@ -8,6 +8,10 @@ use super::student::quantile;
 /// Fewest hosts a side for an estimate; below, the formula promises power that is not there.
 pub const MIN_HOSTS: usize = 4;
 
+/// The same where ranks decide: with fewer, one host that stands apart is the interval's end, and the formula would
+/// state a ratio of three where 1.2 is found (`CALIBRATION.md`).
+pub const MIN_RANKED: usize = 8;
+
 /// The smallest detectable ratio, above 1; `None` when it is not finite.
 #[must_use]
 pub fn smallest_ratio(error: f64, nu: f64) -> Option<f64> {

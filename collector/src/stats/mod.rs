@@ -7,7 +7,8 @@
 //! - [`student`]: Student's t with real degrees of freedom.
 //! - [`estimate`]: a difference with its standard error, and what follows from them.
 //! - [`welch`]: the primary interval, from the mean difference.
-//! - [`rank`]: the robust companion, Hodges-Lehmann with the exact rank interval; `ranks` has the distributions.
+//! - [`rank`]: the robust companion, Hodges-Lehmann with the exact rank interval; `ranks` has the distributions,
+//!   `ordered` all differences without writing them down.
 //! - [`paired`]: pairs that share what makes hosts differ.
 //! - [`stratified`]: like compared with like, and combined.
 //! - [`outlier`]: which hosts stand apart.
@@ -28,6 +29,7 @@ pub mod detectable;
 pub mod equivalence;
 pub mod estimate;
 pub mod multiple;
+mod ordered;
 pub mod outlier;
 pub mod paired;
 #[cfg(test)]

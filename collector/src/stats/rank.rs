@@ -4,20 +4,18 @@
 //! the mean by 30. In return it needs four hosts a side to be bounded at 95 %, and sides of like spread when they
 //! are of unlike size.
 
+use super::LogInterval;
 use super::equivalence::Threshold;
+use super::ordered::Ordered;
 use super::ranks::Distribution;
-use super::{LogInterval, summary};
-
-/// Most pairs that are compared by ranks: the averages of any two of them must fit into memory.
-const MOST_PAIRS: usize = 2000;
 
 /// Two samples of log values, or the differences within pairs, compared by ranks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankComparison {
     /// Median of all pairwise differences, of pairs the median of all averages of two: the log of the ratio.
     pub difference: f64,
-    /// All pairwise differences, of pairs all averages of two, sorted.
-    differences: Vec<f64>,
+    /// All pairwise differences, of pairs all averages of two.
+    differences: Ordered,
     /// The distribution, without a difference, of how many of them are below zero.
     distribution: Distribution,
 }
@@ -26,31 +24,26 @@ impl RankComparison {
     /// Compares `a` with `b`; `None` when one is empty or holds what is not finite.
     #[must_use]
     pub fn of(a: &[f64], b: &[f64]) -> Option<Self> {
-        let mut differences: Vec<f64> = a.iter().flat_map(|x| b.iter().map(move |y| x - y)).collect();
-        if differences.iter().any(|difference| !difference.is_finite()) {
-            return None;
-        }
-        differences.sort_by(f64::total_cmp);
-        let difference = summary::median(&differences)?;
-        Some(Self { difference, differences, distribution: Distribution::rank_sum(a.len(), b.len()) })
+        let differences = Ordered::differences(a, b);
+        Self::by(differences, &[a, b], Distribution::rank_sum(a.len(), b.len()))
     }
 
     /// Compares by the differences within pairs: the signed-rank method of Wilcoxon (1945) on the averages of Walsh.
     ///
-    /// `None` without pairs, with more than 2000, and with differences that are not finite.
+    /// `None` without pairs and with differences that are not finite.
     #[must_use]
     pub fn paired(within: &[f64]) -> Option<Self> {
-        if within.len() > MOST_PAIRS || within.iter().any(|difference| !difference.is_finite()) {
+        Self::by(Ordered::averages(within), &[within], Distribution::signed_rank(within.len()))
+    }
+
+    fn by(differences: Ordered, samples: &[&[f64]], distribution: Distribution) -> Option<Self> {
+        // The first and the last decide whether all are finite: a difference of finite values may be not.
+        let ends = [differences.nth(0)?, differences.nth(differences.len().checked_sub(1)?)?];
+        let is_finite = |values: &&[f64]| values.iter().all(|value| value.is_finite());
+        if !(samples.iter().all(is_finite) && ends.iter().all(|end| end.is_finite())) {
             return None;
         }
-        let averages_from = |at: usize| within.iter().skip(at).map(move |other| (at, other));
-        let mut differences: Vec<f64> = (0..within.len())
-            .flat_map(averages_from)
-            .filter_map(|(at, other)| Some((within.get(at)? + other) / 2.0))
-            .collect();
-        differences.sort_by(f64::total_cmp);
-        let difference = summary::median(&differences)?;
-        Some(Self { difference, differences, distribution: Distribution::signed_rank(within.len()) })
+        Some(Self { difference: differences.median()?, differences, distribution })
     }
 
     /// The interval of the difference at a confidence between 0 and 1; without bounds when there are too few
@@ -59,9 +52,9 @@ impl RankComparison {
     pub fn interval(&self, confidence: f64) -> LogInterval {
         let k = self.depth(confidence);
         let bounds = k.checked_sub(1).and_then(|at| {
-            let low = self.differences.get(at)?;
-            let high = self.differences.get(self.differences.len().checked_sub(k)?)?;
-            Some(LogInterval { low: *low, high: *high })
+            let low = self.differences.nth(at)?;
+            let high = self.differences.nth(self.differences.len().checked_sub(k)?)?;
+            Some(LogInterval { low, high })
         });
         bounds.unwrap_or(LogInterval { low: f64::NEG_INFINITY, high: f64::INFINITY })
     }
@@ -96,12 +89,12 @@ impl RankComparison {
 
     /// p value of "the difference is `at` or less".
     fn above(&self, at: f64) -> f64 {
-        self.distribution.up_to(self.differences.iter().filter(|difference| **difference <= at).count())
+        self.distribution.up_to(self.differences.up_to(at))
     }
 
     /// p value of "the difference is `at` or more".
     fn below(&self, at: f64) -> f64 {
-        self.distribution.up_to(self.differences.iter().filter(|difference| **difference >= at).count())
+        self.distribution.up_to(self.differences.from(at))
     }
 }
 
@@ -196,9 +189,25 @@ mod tests {
     }
 
     #[test]
-    fn too_many_pairs_are_not_ranked() {
-        assert!(RankComparison::paired(&vec![0.0; MOST_PAIRS + 1]).is_none());
+    fn nothing_is_not_ranked() {
         assert!(RankComparison::paired(&[]).is_none());
+        assert!(RankComparison::of(&[], &[1.0]).is_none());
+        assert!(RankComparison::of(&[f64::NAN], &[1.0]).is_none());
+        assert!(RankComparison::of(&[1.0, f64::INFINITY], &[1.0]).is_none());
+        assert!(RankComparison::of(&[f64::MAX], &[f64::MIN]).is_none());
+    }
+
+    #[test]
+    fn ten_thousand_hosts_are_ranked_in_no_time() {
+        let side =
+            |shift: f64| (0..5000).map(|i| shift + 0.001 * real(i * 7919 % 5000)).collect::<Vec<f64>>();
+        let began = std::time::Instant::now();
+        let ranks = RankComparison::of(&side(0.5), &side(0.0)).unwrap();
+        let pairs = RankComparison::paired(&side(0.5)).unwrap();
+        assert!((ranks.difference - 0.5).abs() < 1e-9 && ranks.interval(0.95).contains(0.5));
+        assert!(pairs.interval(0.95).contains(pairs.difference));
+        // A hundredth of what sorting 25 million differences takes, and of that by far the larger part is slack.
+        assert!(began.elapsed().as_secs_f64() < 2.0, "{:?}", began.elapsed());
     }
 
     #[test]

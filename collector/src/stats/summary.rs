@@ -5,12 +5,41 @@ use super::real;
 /// The median: the middle value, or the mean of the middle two. `None` for an empty sample.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
+    median_of(&mut values.to_vec())
+}
+
+/// The same of values whose order does not matter any more.
+#[must_use]
+pub fn median_of(values: &mut [f64]) -> Option<f64> {
+    middle(values).map(|(lower, upper)| between(lower, upper))
+}
+
+/// The median of the logarithms, of values above zero whose order does not matter any more: only those in the middle
+/// need a logarithm.
+#[must_use]
+pub fn median_log_of(values: &mut [f64]) -> Option<f64> {
+    middle(values).map(|(lower, upper)| between(lower.ln(), upper.ln()))
+}
+
+/// The middle two values; the middle one twice where there is one.
+fn middle(values: &mut [f64]) -> Option<(f64, f64)> {
+    let half = values.len() / 2;
+    if values.is_empty() {
+        return None;
+    }
+    let is_odd = values.len() % 2 == 1;
+    let (below, upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    let upper = *upper;
+    let lower = if is_odd { upper } else { below.iter().copied().max_by(f64::total_cmp)? };
+    Some((lower, upper))
+}
+
+fn between(lower: f64, upper: f64) -> f64 {
+    if lower.to_bits() == upper.to_bits() {
+        return upper;
+    }
     // Halved before adding, as the sum of two large values may not be finite.
-    Some(if sorted.len() % 2 == 1 { upper } else { lower / 2.0 + upper / 2.0 })
+    lower / 2.0 + upper / 2.0
 }
 
 /// The arithmetic mean. `None` for an empty sample.

@@ -15,7 +15,7 @@ use tierprobe_collector::dataset::Dataset;
 use tierprobe_collector::observation::{Collected, Instance, Labels, Observation, Statistic};
 
 pub use random::Random;
-pub use shape::{Host, Shape};
+pub use shape::{Host, Law, Shape};
 
 /// The baseline's group, and the candidate's.
 pub const TIERS: [&str; 2] = ["vm", "container_in_vm"];
@@ -43,7 +43,10 @@ impl Fleet {
         let hosts = shape.hosts(random);
         let mut weather: Option<(usize, Vec<f64>)> = None;
         let drawn = hosts.into_iter().map(|host| {
-            let own = noise(rounds, LIKENESS, random);
+            let mut own = noise(rounds, LIKENESS, random);
+            if host.wander > 0.0 {
+                walk(&mut own, host.wander, random);
+            }
             let Some(kernel) = host.kernel.filter(|_| host.shared > 0.0) else {
                 let values = own.iter().map(|one| host.log_value + one).collect();
                 return (host, values);
@@ -107,10 +110,22 @@ pub fn noise(rounds: usize, likeness: f64, random: &mut Random) -> Vec<f64> {
         .collect()
 }
 
+/// Adds a random walk whose end is `deviation` away from its begin, by standard deviation.
+fn walk(values: &mut [f64], deviation: f64, random: &mut Random) {
+    #[expect(clippy::cast_precision_loss, reason = "numbers of rounds are far below 2^52")]
+    let step = deviation / (values.len() as f64).sqrt();
+    let mut state = 0.0;
+    for value in values {
+        state += step * random.normal();
+        *value += state;
+    }
+}
+
 fn collected(at: usize, host: &Host, rounds: impl Iterator<Item = f64>) -> Collected {
     let tier = if host.is_candidate { TIERS[1] } else { TIERS[0] };
     let mut labels = Labels::from([("tier".to_owned(), tier.to_owned())]);
     labels.extend(host.kernel.map(|kernel| ("boot_id".to_owned(), format!("k{kernel}"))));
+    labels.extend(host.rack.map(|rack| ("rack".to_owned(), format!("r{rack}"))));
     labels.extend(host.model.map(|model| ("cpu_model".to_owned(), format!("m{model}"))));
     let mut timestamp = 1_700_000_000.0;
     let observations = rounds.map(|value| {

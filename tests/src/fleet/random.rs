@@ -26,6 +26,12 @@ impl Random {
         (-2.0 * self.uniform().ln()).sqrt() * (2.0 * std::f64::consts::PI * self.uniform()).cos()
     }
 
+    /// A deviate of Student's t with 3 degrees of freedom; its variance is 3.
+    pub fn student_3(&mut self) -> f64 {
+        let chi_squared = self.normal().powi(2) - 2.0 * self.uniform().ln();
+        self.normal() / (chi_squared / 3.0).sqrt()
+    }
+
     /// A deviate of Student's t with 4 degrees of freedom.
     pub fn student_4(&mut self) -> f64 {
         let chi_squared = -2.0 * (self.uniform() * self.uniform()).ln();

@@ -13,8 +13,41 @@ pub struct Host {
     pub kernel: Option<usize>,
     /// Its CPU model, where there are several.
     pub model: Option<usize>,
+    /// What it stands in with others, where that is known: a rack, a physical machine.
+    pub rack: Option<usize>,
     /// Share of the variance of its rounds that all agents on its kernel see.
     pub shared: f64,
+    /// Log standard deviation of the way that it wanders, as a random walk, from the first round to the last.
+    pub wander: f64,
+}
+
+/// How hosts of a tier are distributed, on the log scale, with the same standard deviation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Law {
+    /// Gauss's.
+    Normal,
+    /// Student's t with 3 degrees of freedom: tails so heavy that a hundredth of the hosts is four deviations away.
+    HeavyTails,
+    /// An exponential: most hosts are close to the fastest.
+    Skewed,
+    /// Two kinds of hosts that nobody told apart, two deviations from one another.
+    TwoKinds,
+}
+
+impl Law {
+    /// A deviate with mean 0 and standard deviation 1.
+    fn draw(self, random: &mut Random) -> f64 {
+        match self {
+            Self::Normal => random.normal(),
+            Self::HeavyTails => random.student_3() / 3.0_f64.sqrt(),
+            Self::Skewed => -random.uniform().ln() - 1.0,
+            Self::TwoKinds => {
+                // Kinds at -0.8 and 0.8, and 0.6 within: the variance is 1.
+                let kind = if random.uniform() < 0.5 { -0.8 } else { 0.8 };
+                kind + 0.6 * random.normal()
+            }
+        }
+    }
 }
 
 /// Which hosts a fleet has; spreads are log standard deviations.
@@ -27,7 +60,32 @@ pub enum Shape {
         /// How far hosts of a tier differ.
         spread: f64,
     },
-    /// The same, and one of the candidate's hosts takes three times as long.
+    /// The same, of another distribution, or unlike on the two sides, or hosts that wander while they are measured.
+    Lawful {
+        /// Of the candidate and of the baseline.
+        hosts: [usize; 2],
+        /// How far hosts of a tier differ, of the candidate and of the baseline.
+        spreads: [f64; 2],
+        /// How they are distributed.
+        law: Law,
+        /// How far each wanders while it is measured.
+        wander: f64,
+    },
+    /// Hosts that share something: racks, or physical machines under virtual ones.
+    Racks {
+        /// Racks.
+        racks: usize,
+        /// Hosts of the candidate and of the baseline in each rack; in every second one those of the candidate
+        /// only, in the others those of the baseline only, unless `is_mixed`.
+        hosts: [usize; 2],
+        /// How far racks differ.
+        spread: f64,
+        /// How far hosts of one rack differ.
+        own: f64,
+        /// Whether both sides stand in each rack.
+        is_mixed: bool,
+    },
+    /// As the first, and one of the candidate's hosts takes three times as long.
     Outlier {
         /// Of the candidate and of the baseline.
         hosts: [usize; 2],
@@ -71,7 +129,9 @@ impl Shape {
             log_value,
             kernel: None,
             model: None,
+            rack: None,
             shared: 0.0,
+            wander: 0.0,
         };
         let mut hosts = Vec::new();
         match *self {
@@ -81,6 +141,25 @@ impl Shape {
                 }
                 if let (Self::Outlier { .. }, Some(first)) = (self, hosts.first_mut()) {
                     first.log_value += 3.0_f64.ln();
+                }
+            }
+            Self::Lawful { hosts: counts, spreads, law, wander } => {
+                for ((is_candidate, count), spread) in [true, false].into_iter().zip(counts).zip(spreads) {
+                    hosts.extend(
+                        (0..count).map(|_| Host { wander, ..plain(is_candidate, spread * law.draw(random)) }),
+                    );
+                }
+            }
+            Self::Racks { racks, hosts: counts, spread, own, is_mixed } => {
+                for rack in 0..racks {
+                    let centre = spread * random.normal();
+                    for (is_candidate, count) in [true, false].into_iter().zip(counts) {
+                        let stands_here = is_mixed || is_candidate == (rack % 2 == 0);
+                        hosts.extend((0..if stands_here { count } else { 0 }).map(|_| Host {
+                            rack: Some(rack),
+                            ..plain(is_candidate, centre + own * random.normal())
+                        }));
+                    }
                 }
             }
             Self::Nested { kernels, agents, spread } => {

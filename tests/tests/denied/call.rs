@@ -70,6 +70,7 @@ const ROWS: &[Row] = &[
             ("cpu", PINNED),
             ("spawn", PINNED),
             ("network", PINNED),
+            ("netfilter", PINNED),
             ("storage", PINNED),
         ],
         &[],

@@ -38,6 +38,7 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
                 ("syscall", Lacks("openat_close: the agent's own file")),
                 ("spawn", Unsupported("is /proc mounted, and /dev?")),
                 ("storage", Lacks("mounts: /proc/self/mountinfo")),
+                ("netfilter", Unsupported("CAP_NET_ADMIN")),
             ],
             absent: vec![
                 "syscall=\"openat_close\"",
@@ -90,7 +91,10 @@ fn without_permission_the_probes_that_need_none_go_on() {
     hold(&[Case {
         name: "nobody".to_owned(),
         agent: &agent,
-        expected: vec![("storage", Failed("cannot make a file: Permission denied"))],
+        expected: vec![
+            ("storage", Failed("cannot make a file: Permission denied")),
+            ("netfilter", Unsupported("CAP_NET_ADMIN")),
+        ],
         absent: vec!["tierprobe_storage_seconds"],
     }]);
 }

@@ -168,11 +168,11 @@ impl Probe for Storage {
                 // What is wrong with it may pass.
                 self.written += self.targets.remove(&directory).map_or(0, |target| target.written);
                 self.failed.insert(directory);
-                round.missing.push(why);
+                round.absent.push(why);
             }
         }
-        if round.durations.is_empty() && !round.missing.is_empty() {
-            return Err(ProbeError::Failed(round.missing.join("; ")));
+        if round.durations.is_empty() && !round.absent.is_empty() {
+            return Err(ProbeError::Failed(round.absent.join("; ")));
         }
         if !self.targets.is_empty() {
             let written = self.targets.values().map(|target| target.written).sum::<u64>() + self.written;

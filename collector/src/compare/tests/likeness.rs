@@ -34,6 +34,21 @@ fn sides_without_anything_alike_have_an_interval_and_no_verdict() {
 }
 
 #[test]
+fn sides_in_racks_of_their_own_are_told_that_the_rack_may_be_the_difference() {
+    let racks = |a: &[&str], b: &[&str]| {
+        let fleet =
+            [with(tier("vm", 4, 1.0), "rack", a), with(tier("container", 4, 2.0), "rack", b)].concat();
+        let block = block(fleet, &Options::default());
+        block.warnings.into_iter().find(|warning| warning.kind() == "shared_place")
+    };
+    let apart = Warning::SharedPlace { label: "rack".into(), values: [vec!["r1".into()], vec!["r2".into()]] };
+    assert_eq!(racks(&["r1"], &["r2"]), Some(apart));
+    assert_eq!(racks(&["r1", "r2"], &["r1", "r2"]), None);
+    assert_eq!(racks(&["r1", "r2"], &["r2", "r3"]), None, "one in common");
+    assert_eq!(racks(&["r1", "r2", "r3", "r4"], &["r5", "r6", "r7", "r8"]), None, "a rack for each host");
+}
+
+#[test]
 fn emulated_machines_are_not_compared_with_those_on_hardware() {
     let emulated = with(tier("sandbox", 5, 9.0), "hypervisor", &["tcg"]);
     let fleet = [with(tier("vm", 5, 1.0), "hypervisor", &["kvm"]), emulated].concat();

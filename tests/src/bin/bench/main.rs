@@ -2,13 +2,15 @@
 //!
 //! Everything in pairs on one machine, in turn, so that a machine whose speed drifts does not favour either side.
 //! `make bench` (`bench budget`) writes its tables into `agent/BUDGET.md`, `make accuracy` (`bench accuracy`) and
-//! `make alike` (`bench alike`) into `agent/ACCURACY.md`.
+//! `make alike` (`bench alike`) into `agent/ACCURACY.md`, `make bench-collector` (`bench collector`) what the collector
+//! costs into `collector/BENCH.md`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod accuracy;
 mod alike;
 mod budget;
+mod collector;
 mod exporter;
 mod latency;
 mod table;
@@ -25,6 +27,9 @@ fn main() -> anyhow::Result<()> {
     let mut minutes = 10;
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_default();
+    if what == "collector-child" {
+        return collector::child(arguments);
+    }
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match argument.as_str() {
@@ -37,17 +42,18 @@ fn main() -> anyhow::Result<()> {
             ),
         }
     }
-    let agent = agent.context("--agent FILE is needed: the static binary")?;
+    let agent = || agent.as_deref().context("--agent FILE is needed: the static binary");
 
     let tables = match what.as_str() {
-        "budget" => vec![exporter::compare(&agent)?, budget::over(&agent, minutes)?],
+        "budget" => vec![exporter::compare(agent()?)?, budget::over(agent()?, minutes)?],
         "accuracy" => {
             let reference =
                 reference.context("--reference FILE is needed: the static program of that name")?;
-            vec![accuracy::compare(&agent, &reference)?]
+            vec![accuracy::compare(agent()?, &reference)?]
         }
-        "alike" => vec![alike::compare(&agent, minutes)?],
-        _ => bail!("say what to measure first: budget, accuracy or alike"),
+        "alike" => vec![alike::compare(agent()?, minutes)?],
+        "collector" => collector::tables()?,
+        _ => bail!("say what to measure first: budget, accuracy, alike or collector"),
     };
     let text: String = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
     println!("{text}");

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 #![expect(clippy::cast_precision_loss, reason = "numbers of rounds are far below 2^52")]
 
+mod beyond;
 mod cells;
 mod others;
 mod single;
@@ -69,8 +70,15 @@ fn main() -> anyhow::Result<()> {
     }
     let began = Instant::now();
     let mut checks = Checks { runs, false_verdicts: Vec::new(), broken: Vec::new() };
-    let tables: [fn(u32, &mut Checks) -> String; 5] =
-        [cells::plain, cells::shapes, single::hosts, others::cry_wolf, single::changes];
+    let tables: [fn(u32, &mut Checks) -> String; 7] = [
+        cells::plain,
+        cells::shapes,
+        beyond::fleets,
+        beyond::ranks,
+        single::hosts,
+        others::cry_wolf,
+        single::changes,
+    ];
     let mut texts = Vec::new();
     for table in tables {
         texts.push(table(runs, &mut checks));

@@ -113,17 +113,23 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     );
 
     let round_trip = |labels| ours("network", "tierprobe_network_round_trip_seconds", labels);
-    let udp = round_trip(&[("protocol", "udp"), ("placement", "same_cpu")]);
+    let udp =
+        round_trip(&[("protocol", "udp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
     row("UDP loopback", "sockperf --full-rtt", udp, Start::Pinned, CLOSE, "", &|| {
         tools::sockperf(place, false)
     });
     row("UDP loopback", "lat_udp", udp, Start::Pinned, CLOSE, "", &|| site.reference(&["udp"]));
-    let tcp = round_trip(&[("protocol", "tcp"), ("placement", "same_cpu")]);
+    let tcp =
+        round_trip(&[("protocol", "tcp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
     row("TCP loopback", "sockperf --full-rtt --tcp", tcp, Start::Pinned, CLOSE, "", &|| {
         tools::sockperf(place, true)
     });
     row("TCP loopback", "lat_tcp", tcp, Start::Pinned, CLOSE, "", &|| site.reference(&["tcp"]));
-    let connect = ours("network", "tierprobe_network_connect_seconds", &[("placement", "same_cpu")]);
+    let connect = ours(
+        "network",
+        "tierprobe_network_connect_seconds",
+        &[("path", "loopback"), ("placement", "same_cpu")],
+    );
     row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, NEAR, "", &|| {
         site.reference(&["connect"])
     });

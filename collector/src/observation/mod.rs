@@ -1,64 +1,26 @@
 //! What every source yields: instances, and observations of what things cost there.
+//!
+//! - [`statistic`]: which number of a round an observation is.
+//! - [`series`]: which series it is of; the vocabulary that keeps each once.
+//! - [`track`]: rounds, and the readings at them.
+//! - [`packed`]: one instance's observations in a few bytes each; `columns` while they grow.
+
+mod columns;
+pub mod packed;
+pub mod series;
+pub mod statistic;
+pub mod track;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use columns::Columns;
+pub use packed::{Packed, Packer};
+pub use series::{SeriesId, SeriesKey, Vocabulary};
+pub use statistic::Statistic;
+pub use track::{Reading, Readings};
+
 /// Label names and values.
 pub type Labels = BTreeMap<String, String>;
-
-/// Which number of a round an observation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Statistic {
-    /// The smallest sample of the round.
-    Min,
-    /// The median of the round.
-    P50,
-    /// The 90th percentile of the round.
-    P90,
-    /// The 99th percentile of the round.
-    P99,
-    /// The largest sample of the round.
-    Max,
-    /// The value of a gauge at the round.
-    Value,
-}
-
-impl Statistic {
-    /// The numbers that a round of a duration has.
-    pub const OF_DURATIONS: [Self; 5] = [Self::Min, Self::P50, Self::P90, Self::P99, Self::Max];
-
-    /// As reports and JSON write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Min => "min",
-            Self::P50 => "p50",
-            Self::P90 => "p90",
-            Self::P99 => "p99",
-            Self::Max => "max",
-            Self::Value => "value",
-        }
-    }
-
-    /// The statistic that a round summary publishes under this `quantile` label.
-    #[must_use]
-    pub fn of_quantile(label: &str) -> Option<Self> {
-        // Compared as text: the agent writes exactly these, and a float would invite tolerances.
-        match label {
-            "0" => Some(Self::Min),
-            "0.5" => Some(Self::P50),
-            "0.9" => Some(Self::P90),
-            "0.99" => Some(Self::P99),
-            "1" => Some(Self::Max),
-            _ => None,
-        }
-    }
-}
-
-impl std::fmt::Display for Statistic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// One round's number of one series of one instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +68,9 @@ pub struct Discarded {
 }
 
 /// One instance with all its observations, in time order, each round once.
+///
+/// A list that is easy to make and to change, for what is not much: an observation takes hundreds of bytes. Fleets
+/// are [`Packed`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Collected {
     /// Where they came from, as the user named it.

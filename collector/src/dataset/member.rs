@@ -1,0 +1,83 @@
+//! One instance of a dataset, with its readings.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::observation::packed::Series;
+use crate::observation::series::Keys;
+use crate::observation::track::Track;
+use crate::observation::{Instance, Readings, SeriesId, SeriesKey, Statistic};
+
+/// One instance with its readings.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Whose they are.
+    pub instance: Instance,
+    /// Families whose readings are independent repetitions; see [`crate::observation::Collected::independent`].
+    pub independent: BTreeSet<String>,
+    /// How long the target had not answered at the end, in seconds.
+    pub stale_seconds: Option<f64>,
+    /// Its host: the same number for instances on one kernel.
+    pub(super) host: u32,
+    /// Tracks that series of durations are along.
+    pub(super) duration_tracks: Box<[usize]>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) series: Series,
+}
+
+impl Member {
+    /// Which series it has.
+    pub fn keys(&self) -> impl Iterator<Item = &SeriesKey> {
+        self.series.ids().filter_map(|id| self.keys.get(id))
+    }
+
+    /// Its series, each with its readings.
+    pub fn series(&self) -> impl Iterator<Item = (&SeriesKey, Readings<'_>)> {
+        self.series.iter().filter_map(|(id, readings)| Some((self.keys.get(id)?, readings)))
+    }
+
+    /// The readings of a series, in time order, each round once; `None` for one that it does not have.
+    #[must_use]
+    pub fn readings(&self, key: &SeriesKey) -> Option<Readings<'_>> {
+        self.series.get(self.keys.id(key)?)
+    }
+
+    /// The same by the key's place in the dataset.
+    pub(crate) fn readings_of(&self, id: SeriesId) -> Option<Readings<'_>> {
+        self.series.get(id)
+    }
+
+    /// Its host: the same number for instances on one kernel. One whose source does not say its kernel is a host of
+    /// its own.
+    #[must_use]
+    pub(crate) const fn host(&self) -> u32 {
+        self.host
+    }
+
+    pub(crate) fn dataset_keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Its series' places in the dataset.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SeriesId> + '_ {
+        self.series.ids()
+    }
+
+    /// Its series' places, each with the number of its track.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = (SeriesId, usize)> + '_ {
+        self.series.tracks()
+    }
+
+    /// The rounds of its durations: one entry for all series that share them.
+    pub(crate) fn duration_tracks(&self) -> impl Iterator<Item = &Track> {
+        self.duration_tracks.iter().filter_map(|at| self.series.track(*at))
+    }
+
+    pub(super) fn find_duration_tracks(&self) -> Box<[usize]> {
+        let is_duration =
+            |id: SeriesId| self.keys.get(id).is_some_and(|key| key.statistic != Statistic::Value);
+        let tracks: BTreeSet<usize> =
+            self.series.tracks().filter(|(id, _)| is_duration(*id)).map(|(_, track)| track).collect();
+        tracks.into_iter().collect()
+    }
+}

@@ -1,0 +1,257 @@
+//! One request after the other to one place, over a connection that is kept.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::{Access, Address, HttpError, Net, body};
+
+/// Read at a time from a connection, in bytes. Each kept connection may hold on to so much.
+const BUFFER_BYTES: usize = 16 * 1024;
+const USER_AGENT: &str = concat!("tierprobe-collector/", env!("CARGO_PKG_VERSION"));
+
+/// What an answer may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the look-up of the name to the last byte.
+    pub timeout: Duration,
+    /// Longest body, packed and unpacked, in bytes.
+    pub body_bytes: usize,
+}
+
+/// An answer, whatever it says.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, unpacked.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The type of the body without its parameters, in lower case; empty where it is not said.
+    #[must_use]
+    pub fn mime_type(&self) -> String {
+        let text = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        text.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+/// Asks one place. Its connection is kept between requests as long as both sides want it.
+#[derive(Debug)]
+pub struct Client {
+    address: Address,
+    access: Arc<Access>,
+    net: Arc<Net>,
+    kept: Option<Connection>,
+}
+
+impl Client {
+    /// A client for one place.
+    #[must_use]
+    pub const fn new(address: Address, access: Arc<Access>, net: Arc<Net>) -> Self {
+        Self { address, access, net, kept: None }
+    }
+
+    /// Gets the address itself.
+    ///
+    /// # Errors
+    ///
+    /// When there is no complete answer within the limits.
+    pub async fn get(&mut self, accept: &'static str, limits: Limits) -> Result<Answer, HttpError> {
+        let path = self.address.path.clone();
+        self.send(limits, |request| {
+            request
+                .method(Method::GET)
+                .uri(path.as_str())
+                .header(header::ACCEPT, accept)
+                .body(Full::default())
+        })
+        .await
+    }
+
+    /// Sends a form to `path` at the place.
+    ///
+    /// # Errors
+    ///
+    /// When there is no complete answer within the limits.
+    pub async fn post(&mut self, path: &str, form: String, limits: Limits) -> Result<Answer, HttpError> {
+        let form = Bytes::from(form);
+        self.send(limits, |request| {
+            request
+                .method(Method::POST)
+                .uri(path)
+                .header(header::ACCEPT, "application/json")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Full::new(form.clone()))
+        })
+        .await
+    }
+
+    async fn send(
+        &mut self,
+        limits: Limits,
+        build: impl Fn(hyper::http::request::Builder) -> hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> Result<Answer, HttpError> {
+        // The connection is in nobody's hands while a request is under way: when that fails or takes too long, it
+        // is closed and not used again.
+        let kept = self.kept.take();
+        let exchange = self.exchange(kept, limits.body_bytes, build);
+        let result = tokio::time::timeout(limits.timeout, exchange).await;
+        let (answer, connection) = result.map_err(|_| HttpError::Timeout(limits.timeout))??;
+        self.kept = Some(connection);
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        kept: Option<Connection>,
+        limit: usize,
+        build: impl Fn(hyper::http::request::Builder) -> hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> Result<(Answer, Connection), HttpError> {
+        let place = self.address.authority();
+        let request = || self.request(&place, &build);
+        let old = match kept {
+            Some(mut connection) => connection.sender.ready().await.is_ok().then_some(connection),
+            None => None,
+        };
+        let (response, connection) = match old {
+            Some(mut connection) => match connection.sender.send_request(request()?).await {
+                Ok(response) => (response, connection),
+                // It was closed on the other side in the meantime, as is its right: that is no failure.
+                Err(error) if error.is_canceled() || error.is_incomplete_message() || error.is_closed() => {
+                    self.anew(&place, request()?).await?
+                }
+                Err(error) => return Err(HttpError::of(&place, &error)),
+            },
+            None => self.anew(&place, request()?).await?,
+        };
+        let (head, incoming) = response.into_parts();
+        let body = body::read(&self.net, &place, (&head.headers, incoming), limit).await?;
+        Ok((Answer { status: head.status.as_u16(), headers: head.headers, body }, connection))
+    }
+
+    async fn anew(
+        &self,
+        place: &str,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<hyper::body::Incoming>, Connection), HttpError> {
+        let mut connection = self.connect(place).await?;
+        let response = connection.sender.send_request(request).await;
+        Ok((response.map_err(|error| HttpError::of(place, &error))?, connection))
+    }
+
+    fn request(
+        &self,
+        place: &str,
+        build: &impl Fn(hyper::http::request::Builder) -> hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> Result<Request<Full<Bytes>>, HttpError> {
+        let mut request = build(
+            Request::builder()
+                .header(header::HOST, place)
+                .header(header::USER_AGENT, USER_AGENT)
+                .header(header::ACCEPT_ENCODING, "gzip"),
+        )
+        .map_err(|error| HttpError::Protocol(error.to_string()))?;
+        let headers = request.headers_mut();
+        headers.extend(self.access.headers().iter().cloned());
+        if let Some(value) = self.access.authorization()? {
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        Ok(request)
+    }
+
+    async fn connect(&self, place: &str) -> Result<Connection, HttpError> {
+        let stream = self.tcp(place).await?;
+        let failed = |error: io::Error| HttpError::Connect { place: place.to_owned(), error };
+        // Requests are one packet and wait for nothing.
+        stream.set_nodelay(true).map_err(failed)?;
+        if !self.address.secure {
+            return Connection::over(place, stream).await;
+        }
+        let named = self.access.tls.server_name.as_ref().unwrap_or(&self.address.host);
+        let name = ServerName::try_from(named.clone()).map_err(|_| HttpError::Tls {
+            place: place.to_owned(),
+            why: format!("{named:?} is no name of a host"),
+        })?;
+        let tls = TlsConnector::from(self.access.config()?).connect(name, stream).await;
+        Connection::over(place, tls.map_err(|error| HttpError::of(place, &error))?).await
+    }
+
+    /// Tries all addresses of the host, one after the other, as long as there is time.
+    async fn tcp(&self, place: &str) -> Result<TcpStream, HttpError> {
+        let host = &self.address.host;
+        let addresses = self.net.names.addresses(host).await?;
+        let mut last = None;
+        for address in addresses {
+            match TcpStream::connect(SocketAddr::new(address, self.address.port())).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        match last {
+            Some(error) => Err(HttpError::Connect { place: place.to_owned(), error }),
+            None => Err(HttpError::Name { host: host.clone(), why: "it has no address".to_owned() }),
+        }
+    }
+}
+
+/// A connection with the task that moves its bytes.
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    task: JoinHandle<()>,
+}
+
+impl Connection {
+    async fn over<S>(place: &str, stream: S) -> Result<Self, HttpError>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| HttpError::of(place, &error))?;
+        // Its error comes to whoever waits for the answer.
+        let task = tokio::spawn(async move {
+            let _ended = connection.await;
+        });
+        Ok(Self { sender, task })
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A header from `NAME` and `VALUE` as the user wrote them.
+///
+/// # Errors
+///
+/// Which of the two cannot be in a request.
+pub fn header(name: &str, value: &str) -> Result<(header::HeaderName, HeaderValue), String> {
+    let name: header::HeaderName =
+        name.trim().parse().map_err(|_| format!("{name:?} is no name of a header"))?;
+    let mut value = HeaderValue::from_str(value.trim())
+        .map_err(|_| format!("the value of {name} holds what cannot be in a header"))?;
+    // It may well be a secret.
+    value.set_sensitive(true);
+    Ok((name, value))
+}

@@ -1,0 +1,251 @@
+//! An instance's series while they grow.
+
+use super::packed::{Place, Series};
+use super::series::SeriesId;
+use super::track::{Reading, Track};
+
+/// Series that grow, each along a track of rounds; several may share one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Columns {
+    tracks: Vec<Growing>,
+    columns: Vec<Column>,
+}
+
+/// Rounds in the order in which they came.
+#[derive(Debug, Clone, Default)]
+struct Growing {
+    timestamps: Vec<f64>,
+    disturbed: Vec<bool>,
+}
+
+/// The values at these rounds, as far as they go; NaN where there is none.
+#[derive(Debug, Clone)]
+struct Column {
+    id: SeriesId,
+    track: usize,
+    values: Vec<f64>,
+}
+
+impl Growing {
+    fn push(&mut self, timestamp: f64, disturbed: bool) {
+        self.timestamps.push(timestamp);
+        self.disturbed.push(disturbed);
+    }
+
+    fn is_in_time_order(&self) -> bool {
+        self.timestamps.is_sorted_by(|a, b| a < b)
+    }
+}
+
+impl Columns {
+    /// A track without rounds.
+    pub(crate) fn add_track(&mut self) -> usize {
+        self.tracks.push(Growing::default());
+        self.tracks.len() - 1
+    }
+
+    pub(super) fn add_whole_track(&mut self, track: &Track) -> usize {
+        self.tracks.push(Growing {
+            timestamps: track.timestamps().to_vec(),
+            disturbed: (0..track.len()).map(|at| track.disturbed(at)).collect(),
+        });
+        self.tracks.len() - 1
+    }
+
+    /// A column along a track; the caller adds no second one of a series.
+    pub(crate) fn add_column(&mut self, track: usize, id: SeriesId) -> usize {
+        self.columns.push(Column { id, track, values: Vec::new() });
+        self.columns.len() - 1
+    }
+
+    pub(super) fn add_whole_column(&mut self, track: usize, id: SeriesId, values: &[f64]) {
+        self.columns.push(Column { id, track, values: values.to_vec() });
+    }
+
+    /// Begins a round of a track.
+    pub(crate) fn round(&mut self, track: usize, timestamp: f64, disturbed: bool) {
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.push(timestamp, disturbed);
+        }
+    }
+
+    /// The value of a column at its track's latest round.
+    pub(crate) fn put(&mut self, column: usize, value: f64) {
+        let Some(column) = self.columns.get_mut(column) else { return };
+        let rounds = self.tracks.get(column.track).map_or(0, |track| track.timestamps.len());
+        column.values.resize(rounds, f64::NAN);
+        if let Some(latest) = column.values.last_mut() {
+            *latest = value;
+        }
+    }
+
+    /// A reading of a column that has its track for itself.
+    pub(crate) fn append(&mut self, column: usize, reading: Reading) {
+        if let Some(column) = self.columns.get_mut(column)
+            && let Some(track) = self.tracks.get_mut(column.track)
+        {
+            track.push(reading.timestamp, reading.disturbed);
+            column.values.push(reading.value);
+        }
+    }
+
+    /// All in time order, each round once; says how many came twice.
+    pub(crate) fn pack(self) -> (Series, usize) {
+        let Self { tracks, mut columns } = self;
+        columns.retain(|column| column.values.iter().any(|value| !value.is_nan()));
+        columns.sort_unstable_by_key(|column| column.id);
+        let mut packing = Packing { tracks: Vec::new(), from: vec![None; tracks.len()], duplicates: 0 };
+        let mut places = Vec::with_capacity(columns.len());
+        let mut values = Vec::with_capacity(columns.iter().map(|column| column.values.len()).sum());
+        for column in columns {
+            let Some(track) = tracks.get(column.track) else { continue };
+            let begin = values.len();
+            let is_whole = column.values.len() == track.timestamps.len()
+                && !column.values.iter().any(|value| value.is_nan())
+                && track.is_in_time_order();
+            let at = if is_whole {
+                values.extend_from_slice(&column.values);
+                packing.whole(column.track, track)
+            } else {
+                packing.sorted(track, &column.values, &mut values)
+            };
+            // Both fit: four thousand million values do not fit into memory.
+            let (Ok(track), Ok(begin)) = (u32::try_from(at), u32::try_from(begin)) else { break };
+            places.push(Place { id: column.id, track, begin });
+        }
+        let series = Series { tracks: packing.tracks.into(), places: places.into(), values: values.into() };
+        (series, packing.duplicates)
+    }
+}
+
+/// The tracks of a packed instance, each once.
+struct Packing {
+    tracks: Vec<Track>,
+    /// What became of the growing tracks that were taken as they are.
+    from: Vec<Option<usize>>,
+    duplicates: usize,
+}
+
+impl Packing {
+    /// A track that needs no sorting.
+    fn whole(&mut self, number: usize, track: &Growing) -> usize {
+        if let Some(Some(at)) = self.from.get(number) {
+            return *at;
+        }
+        let at = self.place(&track.timestamps, &track.disturbed);
+        if let Some(from) = self.from.get_mut(number) {
+            *from = Some(at);
+        }
+        at
+    }
+
+    /// The rounds of a column that came out of order, twice, or not at all.
+    fn sorted(&mut self, track: &Growing, column: &[f64], values: &mut Vec<f64>) -> usize {
+        let rounds = track.timestamps.iter().zip(&track.disturbed).zip(column);
+        let mut readings: Vec<Reading> = rounds
+            .map(|((timestamp, disturbed), value)| Reading {
+                timestamp: *timestamp,
+                value: *value,
+                disturbed: *disturbed,
+            })
+            .filter(|reading| !reading.value.is_nan())
+            .collect();
+        // The value breaks ties so that the order does not depend on that of the sources.
+        readings.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp).then(a.value.total_cmp(&b.value)));
+        let before = readings.len();
+        readings.dedup_by(|a, b| {
+            a.timestamp.to_bits() == b.timestamp.to_bits() && a.value.to_bits() == b.value.to_bits()
+        });
+        self.duplicates += before - readings.len();
+        values.extend(readings.iter().map(|reading| reading.value));
+        let timestamps: Vec<f64> = readings.iter().map(|reading| reading.timestamp).collect();
+        let disturbed: Vec<bool> = readings.iter().map(|reading| reading.disturbed).collect();
+        self.place(&timestamps, &disturbed)
+    }
+
+    /// The place of a track with these rounds.
+    fn place(&mut self, timestamps: &[f64], disturbed: &[bool]) -> usize {
+        // Neighbours are mostly of one probe.
+        let known = self.tracks.iter().rposition(|known| known.is(timestamps, disturbed));
+        known.unwrap_or_else(|| {
+            self.tracks.push(Track::new(timestamps, disturbed));
+            self.tracks.len() - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Labels, SeriesKey, Statistic, Vocabulary};
+
+    fn ids(count: usize) -> Vec<SeriesId> {
+        let vocabulary = Vocabulary::default();
+        let key = |n: usize| SeriesKey {
+            family: n.to_string(),
+            labels: Labels::new(),
+            statistic: Statistic::Value,
+        };
+        (0..count).map(|n| vocabulary.id(&key(n))).collect()
+    }
+
+    fn read(series: &Series, id: SeriesId) -> Vec<(f64, f64, bool)> {
+        let readings = series.get(id).unwrap();
+        readings.iter().map(|one| (one.timestamp, one.value, one.disturbed)).collect()
+    }
+
+    #[test]
+    fn series_of_equal_rounds_share_a_track_however_they_came() {
+        let ids = ids(3);
+        let mut columns = Columns::default();
+        let shared = columns.add_track();
+        let (a, b) = (columns.add_column(shared, ids[2]), columns.add_column(shared, ids[0]));
+        for (timestamp, disturbed) in [(1.0, false), (2.0, true)] {
+            columns.round(shared, timestamp, disturbed);
+            columns.put(a, 10.0 + timestamp);
+            columns.put(b, 20.0 + timestamp);
+        }
+        let own = columns.add_track();
+        let c = columns.add_column(own, ids[1]);
+        columns.append(c, Reading { timestamp: 2.0, value: 32.0, disturbed: true });
+        columns.append(c, Reading { timestamp: 1.0, value: 31.0, disturbed: false });
+        let (series, duplicates) = columns.pack();
+        assert_eq!((series.tracks.len(), duplicates), (1, 0));
+        assert_eq!(read(&series, ids[2]), [(1.0, 11.0, false), (2.0, 12.0, true)]);
+        assert_eq!(read(&series, ids[0]), [(1.0, 21.0, false), (2.0, 22.0, true)]);
+        assert_eq!(read(&series, ids[1]), [(1.0, 31.0, false), (2.0, 32.0, true)]);
+    }
+
+    #[test]
+    fn rounds_that_a_series_lacks_are_not_there() {
+        let ids = ids(2);
+        let mut columns = Columns::default();
+        let track = columns.add_track();
+        let (a, b) = (columns.add_column(track, ids[0]), columns.add_column(track, ids[1]));
+        for timestamp in [1.0, 2.0, 3.0] {
+            columns.round(track, timestamp, false);
+            columns.put(a, timestamp);
+        }
+        columns.put(b, 9.0);
+        let (series, _) = columns.pack();
+        assert_eq!(read(&series, ids[0]).len(), 3);
+        assert_eq!(read(&series, ids[1]), [(3.0, 9.0, false)]);
+    }
+
+    #[test]
+    fn what_comes_twice_counts_once() {
+        let ids = ids(1);
+        let mut columns = Columns::default();
+        let track = columns.add_track();
+        let column = columns.add_column(track, ids[0]);
+        for (timestamp, value) in [(2.0, 5.0), (1.0, 4.0), (2.0, 5.0), (2.0, 6.0)] {
+            columns.append(column, Reading { timestamp, value, disturbed: false });
+        }
+        let (series, duplicates) = columns.pack();
+        assert_eq!(duplicates, 1);
+        assert_eq!(read(&series, ids[0]), [(1.0, 4.0, false), (2.0, 5.0, false), (2.0, 6.0, false)]);
+        let parts = [series.clone(), series];
+        let (merged, duplicates) = Series::merged(&parts);
+        assert_eq!((merged, duplicates), (parts[0].clone(), 3));
+    }
+}

@@ -1,0 +1,256 @@
+//! One instance's observations, packed.
+//!
+//! Ten thousand instances with sixty rounds of sixty series are 36 million values. As a list of [`Observation`]s they
+//! would be gigabytes; here a value is eight bytes, the ends of rounds are kept once for all series that share them,
+//! and a series' key is a place in a [`Vocabulary`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::columns::Columns;
+use super::series::{SeriesId, SeriesKey, Vocabulary};
+use super::track::{Reading, Readings, Track};
+use super::{Collected, Discarded, Instance, Observation};
+
+/// One instance with all its observations, in time order, each round once: [`Collected`] in a few bytes a value.
+#[derive(Debug, Clone, Default)]
+pub struct Packed {
+    /// Where they came from, as the user named it.
+    pub source: String,
+    /// Whose they are.
+    pub instance: Instance,
+    /// As [`Collected::independent`].
+    pub independent: BTreeSet<String>,
+    /// What was left out on the way.
+    pub discarded: Discarded,
+    /// As [`Collected::stale_seconds`].
+    pub stale_seconds: Option<f64>,
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) series: Series,
+}
+
+impl Packed {
+    /// An instance and its columns.
+    pub(crate) fn of(
+        source: String,
+        instance: Instance,
+        discarded: Discarded,
+        columns: Columns,
+        vocabulary: &Vocabulary,
+    ) -> Self {
+        let mut packed =
+            Self { source, instance, discarded, vocabulary: vocabulary.clone(), ..Self::default() };
+        let (series, duplicates) = columns.pack();
+        packed.series = series;
+        packed.discarded.duplicates += duplicates;
+        packed
+    }
+
+    /// How many observations it holds.
+    #[must_use]
+    pub fn observations(&self) -> usize {
+        self.series.values.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.series.values.is_empty()
+    }
+
+    /// The same as a list, for what is not much. Series by series, in time order within.
+    #[must_use]
+    pub fn unpack(self) -> Collected {
+        let mut observations = Vec::with_capacity(self.observations());
+        let mut help = BTreeMap::new();
+        for (id, readings) in self.series.iter() {
+            let Some(key) = self.vocabulary.key(id) else { continue };
+            if let Some(text) = self.vocabulary.help(&key.family) {
+                help.insert(key.family.clone(), text);
+            }
+            observations.extend(readings.iter().map(|reading| Observation {
+                family: key.family.clone(),
+                labels: key.labels.clone(),
+                statistic: key.statistic,
+                timestamp: reading.timestamp,
+                value: reading.value,
+                disturbed: reading.disturbed,
+            }));
+        }
+        Collected {
+            source: self.source,
+            instance: self.instance,
+            observations,
+            help,
+            independent: self.independent,
+            discarded: self.discarded,
+            stale_seconds: self.stale_seconds,
+        }
+    }
+}
+
+/// Packs one instance, series by series.
+#[derive(Debug, Clone)]
+pub struct Packer {
+    packed: Packed,
+    columns: Columns,
+    places: HashMap<SeriesId, usize>,
+}
+
+impl Packer {
+    /// Packs for an instance, with the keys of a vocabulary that others may share.
+    #[must_use]
+    pub fn new(source: impl Into<String>, instance: Instance, vocabulary: &Vocabulary) -> Self {
+        let packed =
+            Packed { source: source.into(), instance, vocabulary: vocabulary.clone(), ..Packed::default() };
+        Self { packed, columns: Columns::default(), places: HashMap::new() }
+    }
+
+    /// Adds readings of a series, in any order; what is not finite is counted and left out.
+    pub fn series(&mut self, key: &SeriesKey, readings: impl IntoIterator<Item = Reading>) {
+        let id = self.packed.vocabulary.id(key);
+        let columns = &mut self.columns;
+        let column = *self.places.entry(id).or_insert_with(|| {
+            let track = columns.add_track();
+            columns.add_column(track, id)
+        });
+        for reading in readings {
+            if reading.value.is_finite() && reading.timestamp.is_finite() {
+                self.columns.append(column, reading);
+            } else {
+                self.packed.discarded.not_finite += 1;
+            }
+        }
+    }
+
+    /// The instance and whatever else is not a reading, for the caller to fill in.
+    pub fn about(&mut self) -> &mut Packed {
+        &mut self.packed
+    }
+
+    /// Done.
+    #[must_use]
+    pub fn pack(mut self) -> Packed {
+        let (series, duplicates) = self.columns.pack();
+        self.packed.series = series;
+        self.packed.discarded.duplicates += duplicates;
+        self.packed
+    }
+}
+
+impl Collected {
+    /// The same, packed, with the keys of a vocabulary that others may share.
+    #[must_use]
+    pub fn pack(self, vocabulary: &Vocabulary) -> Packed {
+        let mut packer = Packer::new(self.source, self.instance, vocabulary);
+        for one in self.observations {
+            let Observation { family, labels, statistic, timestamp, value, disturbed } = one;
+            let key = SeriesKey { family, labels, statistic };
+            packer.series(&key, [Reading { timestamp, value, disturbed }]);
+        }
+        let mut packed = packer.pack();
+        self.help.iter().for_each(|(family, help)| vocabulary.describe(family, help));
+        packed.independent = self.independent;
+        packed.stale_seconds = self.stale_seconds;
+        packed.discarded.not_finite += self.discarded.not_finite;
+        packed.discarded.clock_resets += self.discarded.clock_resets;
+        packed.discarded.duplicates += self.discarded.duplicates;
+        packed
+    }
+}
+
+/// Series with their values in one piece, by their places in the vocabulary.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Series {
+    pub(super) tracks: Box<[Track]>,
+    pub(super) places: Box<[Place]>,
+    pub(super) values: Box<[f64]>,
+}
+
+/// Where a series is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) id: SeriesId,
+    pub(super) track: u32,
+    pub(super) begin: u32,
+}
+
+impl Series {
+    /// All of them, by place in the vocabulary.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SeriesId, Readings<'_>)> {
+        self.places.iter().filter_map(|place| Some((place.id, self.at(place)?)))
+    }
+
+    /// The places in the vocabulary.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SeriesId> + '_ {
+        self.places.iter().map(|place| place.id)
+    }
+
+    /// Each series with the number of its track, for what is the same for all series of a track.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = (SeriesId, usize)> + '_ {
+        self.places.iter().map(|place| (place.id, place.track as usize))
+    }
+
+    pub(crate) fn track(&self, at: usize) -> Option<&Track> {
+        self.tracks.get(at)
+    }
+
+    /// The readings of one series, in time order.
+    pub(crate) fn get(&self, id: SeriesId) -> Option<Readings<'_>> {
+        // In a fleet of like agents that share a vocabulary, a series stands where its place says.
+        let place = self.places.get(id.index()).filter(|place| place.id == id).or_else(|| {
+            let at = self.places.binary_search_by_key(&id, |place| place.id).ok()?;
+            self.places.get(at)
+        })?;
+        self.at(place)
+    }
+
+    fn at(&self, place: &Place) -> Option<Readings<'_>> {
+        let track = self.tracks.get(place.track as usize)?;
+        let begin = place.begin as usize;
+        Some(Readings::new(track, self.values.get(begin..begin + track.len())?))
+    }
+
+    /// The same under other places.
+    pub(crate) fn renumbered(mut self, new: impl Fn(SeriesId) -> Option<SeriesId>) -> Self {
+        for place in &mut self.places {
+            if let Some(id) = new(place.id) {
+                place.id = id;
+            }
+        }
+        self.places.sort_unstable_by_key(|place| place.id);
+        self
+    }
+
+    /// Several parts of one instance as one, and how many readings came twice.
+    pub(crate) fn merged(parts: &[Self]) -> (Self, usize) {
+        let mut columns = Columns::default();
+        let mut places = HashMap::new();
+        for (id, readings) in parts.iter().flat_map(Self::iter) {
+            let column = *places.entry(id).or_insert_with(|| {
+                let track = columns.add_track();
+                columns.add_column(track, id)
+            });
+            readings.iter().for_each(|reading| columns.append(column, reading));
+        }
+        columns.pack()
+    }
+
+    /// Without the series that `keep` refuses.
+    pub(crate) fn retained(self, keep: impl Fn(SeriesId) -> bool) -> Self {
+        if self.places.iter().all(|place| keep(place.id)) {
+            return self;
+        }
+        let kept: Vec<Place> = self.places.iter().filter(|place| keep(place.id)).copied().collect();
+        let mut columns = Columns::default();
+        let mut tracks = HashMap::new();
+        for place in kept {
+            let (Some(readings), Some(track)) = (self.at(&place), self.tracks.get(place.track as usize))
+            else {
+                continue;
+            };
+            let track = *tracks.entry(place.track).or_insert_with(|| columns.add_whole_track(track));
+            columns.add_whole_column(track, place.id, readings.values());
+        }
+        columns.pack().0
+    }
+}

@@ -1,0 +1,155 @@
+//! Scrapes a list of targets, for a while or for ever.
+//!
+//! - [`Target`]: one place to scrape. The list of them may change at any time.
+//! - [`Sink`]: who takes what comes in.
+//! - [`run`]: the engine. One thread is enough for thousands of targets.
+//! - [`collect`]: the sink of `compare`.
+//!
+//! Each target has a task of its own and one connection that is kept. When in the interval it is scraped follows
+//! from its address, so a fleet is spread over the interval and a target keeps its place in it over restarts.
+
+pub mod collect;
+mod target;
+mod task;
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use target::Target;
+
+use crate::error::FetchError;
+use crate::http::Net;
+
+/// The targets, as they are now.
+pub type Targets = Vec<Arc<Target>>;
+
+/// How often to scrape, and with how much haste.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// From the begin of one scrape of a target to the begin of the next; at least [`Pace::MIN_INTERVAL`].
+    pub interval: Duration,
+    /// Over how long the first scrapes are spread; the interval, or less where the whole time is shorter.
+    pub spread: Duration,
+    /// How long one scrape may take, from the look-up of the name to the body's last byte.
+    pub timeout: Duration,
+    /// Most scrapes that are under way at the same time.
+    pub concurrency: usize,
+}
+
+impl Pace {
+    /// Shortest interval: more often is a load on the target and shows no more rounds.
+    pub const MIN_INTERVAL: Duration = Duration::from_millis(200);
+    /// Scrapes that are under way at the same time by default. Those that wait for an answer that never comes must
+    /// not hold up the others.
+    pub const CONCURRENCY: usize = 512;
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let interval = Duration::from_secs(15);
+        Self { interval, spread: interval, timeout: Duration::from_secs(10), concurrency: Self::CONCURRENCY }
+    }
+}
+
+/// What a target answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Scrape<'a> {
+    /// The exposition.
+    pub text: &'a str,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What is to become of a target after a scrape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is scraped again in its turn.
+    Again,
+    /// It is not scraped again unless it leaves the list and comes back.
+    GiveUp,
+}
+
+/// Takes what the engine fetches. All calls come from the engine's own tasks, those of one target one after the
+/// other; each should be short, as the others wait meanwhile.
+pub trait Sink: Send + Sync + 'static {
+    /// What the sink keeps of one target, such as an [`Accumulator`](super::Accumulator).
+    type Reader: Send + 'static;
+
+    /// A target is new on the list.
+    fn open(&self, target: &Target) -> Self::Reader;
+
+    /// A scrape of the target is over.
+    fn take(
+        &self,
+        target: &Target,
+        reader: &mut Self::Reader,
+        scrape: Result<Scrape<'_>, FetchError>,
+    ) -> Next;
+
+    /// The target has left the list, or the engine stops: nothing more comes of it.
+    fn close(&self, target: &Target, reader: Self::Reader);
+}
+
+/// What all tasks need.
+struct Shared<S> {
+    sink: Arc<S>,
+    pace: Pace,
+    net: Arc<Net>,
+    slots: Semaphore,
+}
+
+/// Scrapes the targets until `stop` is ready, or until the list is final, as its sender is gone, and the sink has
+/// given up all that are on it.
+///
+/// Each target is scraped at least once, whatever `stop` says, unless it leaves the list before; a scrape that is
+/// under way is brought to its end. A target that leaves the list and comes back is a new one.
+///
+/// Must run on a Tokio runtime with time and I/O. A runtime of one thread is enough; what `sink` does is done on it.
+#[expect(
+    clippy::mutable_key_type,
+    reason = "what is read of files for access is no part of a target's identity"
+)]
+pub async fn run<S: Sink>(
+    mut targets: watch::Receiver<Targets>,
+    pace: Pace,
+    net: Arc<Net>,
+    sink: Arc<S>,
+    stop: impl Future<Output = ()>,
+) {
+    crate::http::allow_many_connections();
+    let shared = Arc::new(Shared { sink, pace, net, slots: Semaphore::new(pace.concurrency.max(1)) });
+    let mut tasks = JoinSet::new();
+    // Dropping the sender ends the target's task.
+    let mut running: HashMap<Arc<Target>, oneshot::Sender<()>> = HashMap::new();
+    let mut is_final = false;
+    tokio::pin!(stop);
+    loop {
+        let wanted: HashSet<Arc<Target>> = targets.borrow_and_update().iter().cloned().collect();
+        running.retain(|target, _| wanted.contains(target));
+        for target in wanted {
+            if let std::collections::hash_map::Entry::Vacant(free) = running.entry(target) {
+                let (sender, ended) = oneshot::channel();
+                let first = Instant::now() + free.key().phase(pace.spread);
+                tasks.spawn(task::follow(Arc::clone(free.key()), Arc::clone(&shared), first, ended));
+                free.insert(sender);
+            }
+        }
+        tokio::select! {
+            () = &mut stop => break,
+            changed = targets.changed(), if !is_final => is_final = changed.is_err(),
+            () = all_ended(&mut tasks), if is_final => break,
+        }
+    }
+    running.clear();
+    all_ended(&mut tasks).await;
+}
+
+async fn all_ended(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
+}

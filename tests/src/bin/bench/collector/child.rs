@@ -1,0 +1,39 @@
+//! A measurement in a process of its own, so that its peak of memory is its own.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+
+/// What such a process does: its name, and how many of whatever it is.
+const CHILDREN: &[(&str, fn(usize) -> anyhow::Result<Vec<f64>>)] = &[("compare", super::comparing::measure)];
+
+/// Runs a measurement in a process of its own; its numbers, then its peak of resident memory in bytes.
+pub(super) fn measure(name: &str, size: usize) -> anyhow::Result<Vec<f64>> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["collector-child", name, &size.to_string()])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(output.status.success(), "{name} {size}: {}", output.status);
+    let text = String::from_utf8(output.stdout)?;
+    text.split_whitespace().map(|word| word.parse().with_context(|| word.to_owned())).collect()
+}
+
+/// What `bench collector-child NAME SIZE` does.
+pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let (name, size) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
+    let Some((_, measure)) = CHILDREN.iter().find(|(child, _)| *child == name) else {
+        bail!("there is no measurement {name:?}");
+    };
+    let mut numbers = measure(size.parse().context("SIZE is a whole number")?)?;
+    numbers.push(peak()?);
+    println!("{}", numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
+    Ok(())
+}
+
+/// The peak of this process's resident memory, in bytes.
+fn peak() -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+}

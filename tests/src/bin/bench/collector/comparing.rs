@@ -1,0 +1,131 @@
+//! A comparison of 100, 1000 and 10 000 instances with 60 rounds of 60 series each.
+
+use std::time::Instant;
+
+use tierprobe_collector::compare::{Options, compare};
+use tierprobe_collector::dataset::{Builder, Dataset, Reading};
+use tierprobe_collector::observation::{Instance, Labels, Packer, SeriesKey, Statistic, Vocabulary};
+use tierprobe_collector::report;
+use tierprobe_model::Unit;
+use tierprobe_tests::fleet::{LIKENESS, Random, TIERS, noise};
+
+use super::child;
+use crate::table::Table;
+
+const SIZES: [usize; 3] = [100, 1000, 10_000];
+const ROUNDS: usize = 60;
+/// Durations and gauges: 60 rows a comparison.
+const PROBES: [&str; 10] =
+    ["boot", "cpu", "memory", "network", "page_fault", "scheduler", "spawn", "storage", "syscall", "vm_exit"];
+const SERIES_A_PROBE: usize = 6;
+/// Seconds between rounds.
+const PAUSE: f64 = 15.0;
+/// Share of rounds that are disturbed.
+const DISTURBED: f64 = 0.05;
+/// What the largest comparison may take.
+const MOST_SECONDS: f64 = 10.0;
+const MOST_BYTES: f64 = 500.0 * 1_048_576.0;
+
+pub(super) fn table() -> anyhow::Result<Table> {
+    eprintln!("Comparing fleets:");
+    let mut table = Table::new(
+        format!("Comparing, {ROUNDS} rounds of {} series an instance", PROBES.len() * SERIES_A_PROBE),
+        &["instances", "values", "comparing", "an instance", "peak of memory", "promised"],
+    );
+    for size in SIZES {
+        let numbers = child::measure("compare", size)?;
+        let [seconds, peak] = numbers.as_slice() else { anyhow::bail!("{numbers:?}") };
+        let promised = if size == 10_000 {
+            let met = *seconds <= MOST_SECONDS && *peak <= MOST_BYTES;
+            format!("10 s, 500 MiB, {}", if met { "met" } else { "not met" })
+        } else {
+            String::new()
+        };
+        table.row([
+            size.to_string(),
+            (size * ROUNDS * PROBES.len() * SERIES_A_PROBE).to_string(),
+            Unit::Seconds.human(*seconds),
+            Unit::Seconds.human(seconds / f64::from(u32::try_from(size)?)),
+            Unit::Bytes.human(*peak),
+            promised,
+        ]);
+    }
+    Ok(table)
+}
+
+/// Seconds that comparing and writing the report take. The fleet is drawn one instance after the other, as sources
+/// yield it.
+pub(super) fn measure(size: usize) -> anyhow::Result<Vec<f64>> {
+    let dataset = fleet(size);
+    let began = Instant::now();
+    let comparison = compare(&dataset, &Options::default())?;
+    let text = report::render(&comparison, report::Format::Json)?;
+    let seconds = began.elapsed().as_secs_f64();
+    anyhow::ensure!(comparison.rows().count() == PROBES.len() * SERIES_A_PROBE && !text.is_empty());
+    Ok(vec![seconds])
+}
+
+/// Two tiers whose costs differ by a tenth, each host on a kernel of its own.
+pub(super) fn fleet(size: usize) -> Dataset {
+    let mut random = Random::new(20);
+    let vocabulary = Vocabulary::default();
+    let mut builder = Builder::keeping(Statistic::P50);
+    let keys: Vec<Vec<SeriesKey>> = PROBES.map(keys).to_vec();
+    for at in 0..size {
+        let is_candidate = at % 2 == 1;
+        let label = |name: &str, value: String| (name.to_owned(), value);
+        let labels = Labels::from([
+            label("tier", TIERS[usize::from(is_candidate)].to_owned()),
+            label("boot_id", format!("b1946ac9-2f4e-4a54-9c7b-{at:012x}")),
+            label("cpu_model", "AMD EPYC 7543 32-Core Processor".to_owned()),
+            label("release", "6.1.0-28-cloud-amd64".to_owned()),
+            label("clocksource", "kvm-clock".to_owned()),
+            label("seccomp", "none".to_owned()),
+            label("hypervisor", "kvm".to_owned()),
+            label("kernel", "own".to_owned()),
+        ]);
+        let resolution_seconds = PROBES.iter().map(|probe| ((*probe).to_owned(), 1e-11)).collect();
+        let name = format!("host-{at:05}.example:10990");
+        let instance = Instance { name, labels, tier_confidence: Some(0.97), resolution_seconds };
+        let mut packer =
+            Packer::new(format!("http://host-{at:05}.example:10990/metrics"), instance, &vocabulary);
+        let host = 0.05 * random.normal() + if is_candidate { 0.1 } else { 0.0 };
+        for keys in &keys {
+            // Agents begin at a phase of their own.
+            let phase = PAUSE * random.uniform();
+            let rounds: Vec<(f64, bool)> = (0..ROUNDS)
+                .map(|round| {
+                    let after = f64::from(u32::try_from(round).unwrap_or(u32::MAX)) * PAUSE;
+                    (1_700_000_000.0 + phase + after, random.uniform() < DISTURBED)
+                })
+                .collect();
+            for key in keys {
+                let values = noise(ROUNDS, LIKENESS, &mut random);
+                packer.series(
+                    key,
+                    rounds.iter().zip(values).map(|((timestamp, disturbed), value)| Reading {
+                        timestamp: *timestamp,
+                        disturbed: *disturbed,
+                        value: 1e-6 * (host + value).exp(),
+                    }),
+                );
+            }
+        }
+        builder.add(packer.pack());
+    }
+    builder.build()
+}
+
+/// The series of a probe: five durations and a gauge.
+fn keys(probe: &str) -> Vec<SeriesKey> {
+    (0..SERIES_A_PROBE)
+        .map(|at| {
+            let is_gauge = at + 1 == SERIES_A_PROBE;
+            SeriesKey {
+                family: format!("tierprobe_{probe}_{}seconds", if is_gauge { "cold_" } else { "" }),
+                labels: Labels::from([("operation".to_owned(), format!("operation_{at}"))]),
+                statistic: if is_gauge { Statistic::Value } else { Statistic::P50 },
+            }
+        })
+        .collect()
+}
