@@ -44,6 +44,9 @@ accuracy="$bench
 fio fio the_reference_for_storage
 mmdebstrap mmdebstrap the_reference_for_boot
 mke2fs e2fsprogs the_reference_for_boot
+cyclictest rt-tests the_reference_for_wake_ups
+oslat rt-tests the_reference_for_lost_time
+chrt util-linux real-time_threads
 "
 
 case "${1:-}" in

@@ -5,8 +5,11 @@
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
+//! - [`measured`]: what `measure` found.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
+//! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
+//! - [`confine`]: what a process may not do: seccomp filters, control groups, missing files.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
@@ -16,10 +19,13 @@
 
 pub mod agent;
 pub mod binary;
+pub mod confine;
 pub mod dmidecode;
 pub mod fleet;
 pub mod guest;
+pub mod halves;
 pub mod http;
+pub mod measured;
 pub mod namespace;
 pub mod need;
 pub mod program;
