@@ -5,6 +5,7 @@
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
+//! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
@@ -16,12 +17,14 @@
 
 pub mod agent;
 pub mod binary;
+pub mod chromium;
 pub mod dmidecode;
 pub mod fleet;
 pub mod guest;
 pub mod http;
 pub mod namespace;
 pub mod need;
+pub mod pages;
 pub mod program;
 pub mod prometheus;
 pub mod relay;
