@@ -43,7 +43,7 @@ test: ## Everything, end to end included
 	TIERPROBE_AGENT=$(abspath $(AGENT)) TIERPROBE_COLLECTOR=$(abspath $(COLLECTOR)) cargo test --locked --workspace
 
 golden: ## Write the golden files and METRICS.md anew
-	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition
+	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition --test rules
 
 bench: ## Measure what the agent costs beside its peers, twelve minutes; writes agent/BUDGET.md
 	@tests/tools.sh bench

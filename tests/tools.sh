@@ -33,6 +33,7 @@ git git the_house_rules
 mmdebstrap mmdebstrap a_guest_with_Debian
 mke2fs e2fsprogs a_guest_with_Debian
 lxcfs lxcfs the_memory_that_LXCFS_shows
+chromium chromium the_page
 "
 bench="$demo
 prometheus-node-exporter prometheus-node-exporter the_peer

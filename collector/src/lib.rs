@@ -9,7 +9,8 @@
 //! - [`dataset`]: observations by instance and series; hosts and their values.
 //! - [`stats`]: intervals, tests and corrections; pure, closed forms.
 //! - [`compare`]: a baseline against each other group, row by row; [`verdict`] and [`warning`] are its words.
-//! - [`report`]: a comparison as table, Markdown or JSON.
+//! - [`report`]: a comparison as table, Markdown, page, JSON or CSV.
+//! - [`rules`]: recording rules.
 //! - [`duration`], [`date`], [`output`]: spans of time as users write them, points in time as they read them, and
 //!   where a report goes.
 //! - [`lab`]: the same agent in every tier that this machine can run.
@@ -27,6 +28,7 @@ pub mod lab;
 pub mod observation;
 pub mod output;
 pub mod report;
+pub mod rules;
 pub mod source;
 pub mod stats;
 pub mod verdict;

@@ -6,6 +6,7 @@
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
 //! - [`measured`]: what `measure` found.
+//! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
@@ -20,6 +21,7 @@
 pub mod agent;
 pub mod binary;
 pub mod confine;
+pub mod chromium;
 pub mod dmidecode;
 pub mod fleet;
 pub mod guest;
@@ -28,6 +30,7 @@ pub mod http;
 pub mod measured;
 pub mod namespace;
 pub mod need;
+pub mod pages;
 pub mod program;
 pub mod prometheus;
 pub mod relay;

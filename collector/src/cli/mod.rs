@@ -3,11 +3,13 @@
 //! - [`access`]: how sources are asked over HTTP.
 //! - [`compare`]: tiers of a fleet, from live agents or from files.
 //! - [`progress`]: what the user sees while waiting.
+//! - [`rules`]: recording rules.
 //! - [`store`]: what stores are asked for.
 
 pub mod access;
 pub mod compare;
 pub mod progress;
+pub mod rules;
 pub mod store;
 
 use clap::{Parser, Subcommand};
@@ -27,6 +29,8 @@ enum Command {
     Compare(Box<compare::Args>),
     /// Start the agent in every tier that this machine can run, and compare what they cost here
     Lab(crate::lab::Args),
+    /// Write recording rules, with the tier joined once, for rulers of Prometheus, Thanos and Mimir
+    Rules(rules::Args),
 }
 
 impl Cli {
@@ -39,6 +43,7 @@ impl Cli {
         match &self.command {
             Command::Compare(args) => compare::run(args),
             Command::Lab(args) => crate::lab::run(args),
+            Command::Rules(args) => rules::run(args),
         }
     }
 }
