@@ -13,6 +13,7 @@
 //! - [`duration`], [`date`], [`output`]: spans of time as users write them, points in time as they read them, and
 //!   where a report goes.
 //! - [`lab`]: the same agent in every tier that this machine can run.
+//! - [`store`]: a history of observations, in SQLite.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -29,5 +30,6 @@ pub mod output;
 pub mod report;
 pub mod source;
 pub mod stats;
+pub mod store;
 pub mod verdict;
 pub mod warning;
