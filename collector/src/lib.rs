@@ -14,6 +14,7 @@
 //!   where a report goes.
 //! - [`lab`]: the same agent in every tier that this machine can run.
 //! - [`store`]: a history of observations, in SQLite.
+//! - [`serve`]: scrapes, keeps and answers, all the time.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -28,6 +29,7 @@ pub mod lab;
 pub mod observation;
 pub mod output;
 pub mod report;
+pub mod serve;
 pub mod source;
 pub mod stats;
 pub mod store;
