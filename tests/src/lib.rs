@@ -4,6 +4,8 @@
 //! - [`program`]: a program that a test started, with its log and its end.
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
+//! - [`collector`]: the collector, serving.
+//! - [`fake`]: agents that show what a test wants them to.
 //! - [`http`]: asks them.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
@@ -16,7 +18,9 @@
 
 pub mod agent;
 pub mod binary;
+pub mod collector;
 pub mod dmidecode;
+pub mod fake;
 pub mod fleet;
 pub mod guest;
 pub mod http;

@@ -15,6 +15,9 @@ use crate::report::Format;
 /// Longest value of a parameter, in bytes.
 const MAX_BYTES: usize = 200;
 
+/// Longest name of a label, in bytes.
+const MAX_LABEL_BYTES: usize = 64;
+
 /// Most filters.
 const MAX_FILTERS: usize = 20;
 
@@ -80,14 +83,20 @@ impl Question {
             }
             seen.push(name);
             match name.as_str() {
+                "by" if !is_label(value) => return wrong("it is the name of no label"),
                 "by" => question.options.by.clone_from(value),
                 "baseline" => question.options.baseline = Some(value.clone()),
                 "where" => match value.parse::<Filter>() {
+                    Ok(filter) if !is_label(&filter.key) => return wrong("before = is the name of no label"),
                     Ok(filter) if filters.len() < MAX_FILTERS => filters.push(filter),
                     Ok(_) => return wrong(&format!("there are more than {MAX_FILTERS}")),
                     Err(error) => return wrong(&error),
                 },
+                // A quantile as a number is for the command line: here it would be one more way to say the same.
                 "statistic" => match value.parse::<Statistic>() {
+                    Ok(_) if !value.starts_with(['m', 'p']) => {
+                        return wrong("write min, max or pNN, such as p99");
+                    }
                     Ok(statistic) => question.options.statistic = statistic,
                     Err(error) => return wrong(&error),
                 },
@@ -110,6 +119,14 @@ impl Question {
         }
         Ok((question, format))
     }
+}
+
+/// Whether a label may be called this.
+fn is_label(name: &str) -> bool {
+    let is_word = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    name.chars().all(is_word)
+        && name.starts_with(|c: char| !c.is_ascii_digit())
+        && name.len() <= MAX_LABEL_BYTES
 }
 
 fn window(text: &str, config: &Config) -> Result<Window, String> {

@@ -119,8 +119,11 @@ impl Site {
             }
             _ => asked,
         };
-        let is_wrong = outcome.as_ref().is_err_and(|problem| problem.status == StatusCode::BAD_REQUEST);
-        let status = if is_wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        // That there is nothing to compare yet is no mistake of whoever opens the page.
+        let status = match &outcome {
+            Err(problem) if !is_usual => problem.status,
+            Ok(_) | Err(_) => StatusCode::OK,
+        };
         Ok(answer::of(status, answer::HTML, page::render(self, outcome.as_deref())))
     }
 }
