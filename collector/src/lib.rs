@@ -14,6 +14,8 @@
 //! - [`duration`], [`date`], [`output`]: spans of time as users write them, points in time as they read them, and
 //!   where a report goes.
 //! - [`lab`]: the same agent in every tier that this machine can run.
+//! - [`store`]: a history of observations, in SQLite.
+//! - [`serve`]: scrapes, keeps and answers, all the time.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -29,7 +31,9 @@ pub mod observation;
 pub mod output;
 pub mod report;
 pub mod rules;
+pub mod serve;
 pub mod source;
 pub mod stats;
+pub mod store;
 pub mod verdict;
 pub mod warning;

@@ -4,6 +4,8 @@
 //! - [`program`]: a program that a test started, with its log and its end.
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
+//! - [`collector`]: the collector, serving.
+//! - [`fake`]: agents that show what a test wants them to.
 //! - [`http`]: asks them.
 //! - [`measured`]: what `measure` found.
 //! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown.
@@ -22,7 +24,9 @@ pub mod agent;
 pub mod binary;
 pub mod confine;
 pub mod chromium;
+pub mod collector;
 pub mod dmidecode;
+pub mod fake;
 pub mod fleet;
 pub mod guest;
 pub mod halves;

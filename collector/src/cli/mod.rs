@@ -27,6 +27,8 @@ pub struct Cli {
 enum Command {
     /// Compare tiers: a baseline against each other one, row by row
     Compare(Box<compare::Args>),
+    /// Scrape agents all the time, keep what they measure, and serve the comparison
+    Serve(Box<crate::serve::config::Args>),
     /// Start the agent in every tier that this machine can run, and compare what they cost here
     Lab(crate::lab::Args),
     /// Write recording rules, with the tier joined once, for rulers of Prometheus, Thanos and Mimir
@@ -42,6 +44,7 @@ impl Cli {
     pub fn run(&self) -> anyhow::Result<()> {
         match &self.command {
             Command::Compare(args) => compare::run(args),
+            Command::Serve(args) => crate::serve::run(args),
             Command::Lab(args) => crate::lab::run(args),
             Command::Rules(args) => rules::run(args),
         }

@@ -130,6 +130,23 @@ impl Accumulator {
         Ok(rounds)
     }
 
+    /// What it says of itself, as of the latest scrape.
+    #[must_use]
+    pub const fn instance(&self) -> &Instance {
+        &self.collected.instance
+    }
+
+    /// One sentence on each family.
+    #[must_use]
+    pub const fn help(&self) -> &BTreeMap<String, String> {
+        &self.collected.help
+    }
+
+    /// Takes out what was taken in since this was last asked for, for whoever keeps it elsewhere.
+    pub fn drain(&mut self) -> Vec<Observation> {
+        std::mem::take(&mut self.collected.observations)
+    }
+
     /// Everything taken in so far, in time order.
     #[must_use]
     pub fn finish(self) -> Collected {
