@@ -47,7 +47,11 @@ fn main() -> anyhow::Result<()> {
         "budget" => vec![exporter::compare(agent()?)?, budget::over(agent()?, minutes)?],
         "accuracy" => vec![accuracy::compare(agent()?)?],
         "collector" => collector::tables()?,
-        _ => bail!("say what to measure first: budget, accuracy or collector"),
+        "scraping" => vec![collector::scraping::table()?],
+        "stored" => vec![collector::stored::table()?],
+        _ => bail!(
+            "say what to measure first: budget, accuracy or collector, or of that scraping or stored alone"
+        ),
     };
     let text: String = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
     println!("{text}");
