@@ -46,8 +46,6 @@ pub struct Totals {
     pub nanos: AtomicU64,
     /// Rounds of probes.
     pub rounds: AtomicU64,
-    /// Numbers of rounds that were left out because there are too many series.
-    pub left_out: AtomicU64,
 }
 
 /// All targets.

@@ -20,6 +20,7 @@ use super::{now, within};
 use crate::compare::{self, Comparison};
 use crate::dataset::Span;
 use crate::error::{CompareError, chain};
+use crate::report::{self, Input};
 use crate::store::StoreError;
 use crate::store::read::Query;
 
@@ -44,11 +45,16 @@ const LATE: Duration = Duration::from_secs(2);
 /// After how many intervals without an answer a target counts as stale.
 const STALE_INTERVALS: u32 = 3;
 
+/// What the page says of a window that is not over.
+const LIVE: &str = "This window is not over: intervals are shown as they grow, and verdicts when it is.";
+
 /// A comparison, and of when it is.
 #[derive(Debug)]
 pub struct Answer {
     /// The comparison.
     pub comparison: Comparison,
+    /// The page, which shows more of the data than the comparison has; the data are gone by now.
+    pub page: String,
     /// The window, in seconds since the epoch.
     pub span: Span,
     /// Whether the window is not over yet.
@@ -272,7 +278,11 @@ fn compute(key: &Key, reader: &crate::store::Reader, config: &Config, board: &Bo
     let dataset = dataset.with_dropped(failures);
     let comparison = compare::compare(&dataset, options).map_err(|error| of_comparing(&error, key))?;
     let comparison = if key.is_live { comparison.without_verdicts() } else { comparison };
-    Ok(Arc::new(Answer { comparison, span: key.span, is_live: key.is_live, took: begin.elapsed() }))
+    let notes = if key.is_live { vec![LIVE.to_owned()] } else { Vec::new() };
+    let refresh_seconds = Some(if key.is_live { 15 } else { 60 });
+    let input = Input { notes: &notes, refresh_seconds, ..Input::new(&comparison, &dataset, options) };
+    let page = report::html::page(&input);
+    Ok(Arc::new(Answer { comparison, page, span: key.span, is_live: key.is_live, took: begin.elapsed() }))
 }
 
 fn of_store(error: &StoreError) -> Problem {

@@ -1,8 +1,6 @@
 //! What the scraping engine brings, to the board and to the keeper.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::board::{self, Board};
 use super::keeper::Keeper;
@@ -26,7 +24,6 @@ pub struct Reader {
     accumulator: Accumulator,
     source: Arc<str>,
     instance: Arc<Instance>,
-    help: Arc<BTreeMap<String, String>>,
 }
 
 impl Intake {
@@ -43,10 +40,10 @@ impl Sink for Intake {
     fn open(&self, target: &Target) -> Reader {
         self.board.open(target);
         Reader {
-            accumulator: Accumulator::new(&*target.source, target.instance()),
+            accumulator: Accumulator::new(&*target.source, target.instance())
+                .sharing(&self.keeper.vocabulary),
             source: board::name(target).into(),
             instance: Arc::default(),
-            help: Arc::default(),
         }
     }
 
@@ -56,18 +53,13 @@ impl Sink for Intake {
             Ok((rounds, took)) => {
                 reader.look(target);
                 self.board.good(target, &reader.instance, rounds, took);
-                let observations = reader.accumulator.drain();
-                let (points, left_out) = self.keeper.catalogue.points(observations);
-                if left_out > 0 {
-                    let left_out = u64::try_from(left_out).unwrap_or_default();
-                    self.board.totals.left_out.fetch_add(left_out, Ordering::Relaxed);
-                }
+                let mut points = Vec::new();
+                reader.accumulator.drain(|series, reading| points.push(store::Point { series, reading }));
                 if !points.is_empty() {
                     self.keeper.keep(store::Scrape {
                         source: Arc::clone(&reader.source),
                         instance: Arc::clone(&reader.instance),
                         points,
-                        help: Arc::clone(&reader.help),
                         at: now(),
                     });
                 }
@@ -92,9 +84,6 @@ impl Reader {
         instance.labels.extend(said.map(|(label, value)| (label.clone(), value.clone())));
         if instance != *self.instance {
             self.instance = Arc::new(instance);
-        }
-        if self.accumulator.help().len() != self.help.len() {
-            self.help = Arc::new(self.accumulator.help().clone());
         }
     }
 }

@@ -15,8 +15,9 @@ use super::board::Board;
 use super::config::Config;
 use super::now;
 use crate::error::chain;
+use crate::observation::Vocabulary;
 use crate::store::retention::Size;
-use crate::store::{self, Catalogue, Reader, Retention, Scrape, SetAside, StoreError, Writer};
+use crate::store::{self, Reader, Retention, Scrape, SetAside, StoreError, Writer};
 
 /// Scrapes that may wait for the keeper; it takes them at once unless it is writing.
 const WAITING: usize = 8192;
@@ -47,6 +48,8 @@ pub struct Status {
     pub values: u64,
     /// Bytes that they took before the database's own.
     pub bytes: u64,
+    /// Numbers that were left out because there are too many series.
+    pub left_out: u64,
     /// Scrapes that were given up because they could not be written.
     pub dropped: u64,
     /// Scrapes that were forgotten for age or size.
@@ -62,8 +65,8 @@ pub struct Status {
 /// What the others have of the keeper.
 #[derive(Debug)]
 pub struct Keeper {
-    /// Each series once.
-    pub catalogue: Catalogue,
+    /// Each series once, for all that is scraped.
+    pub vocabulary: Vocabulary,
     sender: SyncSender<Message>,
     status: Mutex<Status>,
     reader: OnceLock<Reader>,
@@ -92,7 +95,7 @@ enum Phase {
 pub fn start(config: &Arc<Config>, board: &Arc<Board>) -> anyhow::Result<(Arc<Keeper>, JoinHandle<()>)> {
     let (sender, receiver) = sync_channel(WAITING);
     let keeper = Arc::new(Keeper {
-        catalogue: Catalogue::default(),
+        vocabulary: Vocabulary::default(),
         sender,
         status: Mutex::default(),
         reader: OnceLock::new(),
@@ -196,7 +199,7 @@ fn keep(keeper: &Keeper, config: &Config, receiver: &Receiver<Message>) -> Resul
     keeper.status().set_aside.clone_from(&opened.set_aside);
     let _only_time = keeper.reader.set(Reader::new(&opened.path));
     let path = opened.path.clone();
-    let writer = Writer::new(opened, keeper.catalogue.clone())?;
+    let writer = Writer::new(opened, keeper.vocabulary.clone())?;
     let took = begin.elapsed().as_secs_f64();
     tracing::info!(path = %path.display(), seconds = took, "the store is open and sound");
     keeper.phase.send_replace(Phase::Open);
@@ -252,6 +255,7 @@ impl Keeping<'_> {
                 status.rounds += count(written.rounds);
                 status.values += count(written.values);
                 status.bytes += count(written.bytes);
+                status.left_out += count(written.left_out);
                 status.last_write = Some(now());
                 status.write_seconds = Some(begin.elapsed().as_secs_f64());
                 status.is_full = false;

@@ -51,8 +51,8 @@ families! {
     SCRAPE_SECONDS = Counter "tierprobe_collector_scrape_seconds_total" []
         "How long the scrapes that were ok took together.";
     ROUNDS = Counter "tierprobe_collector_rounds_total" [] "Rounds of probes that scrapes showed for the first time.";
-    LEFT_OUT = Counter "tierprobe_collector_values_left_out_total" []
-        "Numbers of rounds that were left out because targets show too many different series.";
+    LEFT_OUT = Counter "tierprobe_collector_store_left_out_values_total" []
+        "Numbers that were left out because targets show too many different series.";
     STORE_UP = Gauge "tierprobe_collector_store_up" []
         "1 while what comes in can be written, 0 while it cannot, as on a full disk.";
     STORE_SET_ASIDE = Gauge "tierprobe_collector_store_set_aside" []
@@ -163,7 +163,6 @@ fn targets(text: &mut Exposition, site: &Site) {
     }
     text.one(&SCRAPE_SECONDS, &[], Some(float(load(&totals.nanos)) / 1e9));
     text.count(&ROUNDS, load(&totals.rounds));
-    text.count(&LEFT_OUT, load(&totals.left_out));
 }
 
 fn store(text: &mut Exposition, site: &Site) {
@@ -180,6 +179,7 @@ fn store(text: &mut Exposition, site: &Site) {
         (&STORE_ROUNDS, status.rounds),
         (&STORE_VALUES, status.values),
         (&STORE_PACKED, status.bytes),
+        (&LEFT_OUT, status.left_out),
         (&STORE_FAILURES, status.failures),
         (&STORE_LOST, status.dropped),
         (&STORE_FORGOTTEN, status.forgotten),

@@ -82,9 +82,17 @@ impl Site {
     }
 
     fn rendered(&self, answer: &Answer, format: Format) -> Result<Response, Problem> {
-        let failed = |error| Problem::ours(format!("the report cannot be written: {error}"));
-        let text = report::render(&answer.comparison, format).map_err(failed)?;
-        let text = if format == Format::Json { self.with_window(answer, &text) } else { text };
+        let comparison = &answer.comparison;
+        let text = match format {
+            Format::Html => page::with_banner(self, answer),
+            Format::Table => report::table::render(comparison),
+            Format::Markdown => report::markdown::render(comparison),
+            Format::Csv => report::csv::render(comparison).map_err(|error| unwritten(&error))?,
+            Format::Json => {
+                let document = report::json::render(comparison).map_err(|error| unwritten(&error.into()))?;
+                self.with_window(answer, &document)
+            }
+        };
         Ok(answer::of(StatusCode::OK, content_type(format), text))
     }
 
@@ -172,16 +180,18 @@ fn parameters(request: &Request) -> Result<Vec<(String, String)>, Problem> {
     request.parameters().map_err(|error| Problem::question(error.to_string()))
 }
 
-fn content_type(format: Format) -> &'static str {
-    use clap::ValueEnum as _;
-    let value = format.to_possible_value();
-    match value.as_ref().map_or("", |value| value.get_name()) {
-        "json" => answer::JSON,
-        "html" => answer::HTML,
-        "csv" => "text/csv; charset=utf-8",
-        "markdown" => "text/markdown; charset=utf-8",
-        _ => answer::PLAIN,
+const fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Json => answer::JSON,
+        Format::Html => answer::HTML,
+        Format::Csv => "text/csv; charset=utf-8",
+        Format::Markdown => "text/markdown; charset=utf-8",
+        Format::Table => answer::PLAIN,
     }
+}
+
+fn unwritten(error: &anyhow::Error) -> Problem {
+    Problem::ours(format!("the report cannot be written: {error:#}"))
 }
 
 #[cfg(test)]

@@ -3,14 +3,12 @@
 //! - [`pack`]: one scrape's rounds as bytes, and back.
 //! - [`schema`]: tables and migrations.
 //! - [`open`]: one process at a time, checked at start; what is broken is set aside.
-//! - [`catalogue`]: each series once.
 //! - [`write`]: one transaction an interval; names are interned, rounds are packed.
 //! - [`retention`]: forgets by age and by size.
 //! - [`read`]: a window of time, beside the writer and without keeping it waiting.
 //!
 //! Numbers are kept to the seven digits of a single-precision float where that is close enough to them, else whole.
 
-pub mod catalogue;
 pub mod open;
 pub mod pack;
 pub mod read;
@@ -22,11 +20,10 @@ pub mod write;
 
 use std::path::{Path, PathBuf};
 
-pub use catalogue::{Catalogue, Point};
 pub use open::{Opened, SetAside, open};
 pub use read::Reader;
 pub use retention::Retention;
-pub use write::{Scrape, Writer, Written};
+pub use write::{Point, Scrape, Writer, Written};
 
 /// The database's name within its folder.
 pub const FILE: &str = "observations.db";

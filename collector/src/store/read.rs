@@ -257,7 +257,7 @@ fn into_dataset(
     let mut dropped = Vec::new();
     let vocabulary = Vocabulary::default();
     let mut builder = Builder::default();
-    let mut help = Some(help);
+    help.iter().for_each(|(family, help)| vocabulary.describe(family, help));
     for ((source, _), mut identities) in targets {
         identities.sort_by_key(|one| one.last);
         let Some(current) = identities.pop() else { continue };
@@ -270,9 +270,7 @@ fn into_dataset(
             dropped.push(Dropped { source: source.clone(), reason });
         }
         if current.is_kept && current.rounds > 0 {
-            let mut packed = packed(&source, current, names, query, &vocabulary);
-            packed.help = help.take().unwrap_or_default();
-            builder.add(packed);
+            builder.add(packed(&source, current, names, query, &vocabulary));
         }
     }
     if broken > 0 {

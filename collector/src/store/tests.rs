@@ -7,7 +7,7 @@ use super::open::{check, open_reader};
 use super::read::Query;
 use super::*;
 use crate::dataset::{Dataset, Filter, Span};
-use crate::observation::{Instance, Labels, Observation, Statistic};
+use crate::observation::{Instance, Labels, Observation, Reading, SeriesKey, Statistic, Vocabulary};
 
 const BEGIN: f64 = 1_700_000_000.0;
 
@@ -15,10 +15,10 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// The catalogue of all tests: places must be the same in each scrape.
-fn catalogue() -> Catalogue {
-    static CATALOGUE: std::sync::OnceLock<Catalogue> = std::sync::OnceLock::new();
-    CATALOGUE.get_or_init(Catalogue::default).clone()
+/// The vocabulary of all tests: places must be the same in each scrape.
+fn vocabulary() -> Vocabulary {
+    static VOCABULARY: std::sync::OnceLock<Vocabulary> = std::sync::OnceLock::new();
+    VOCABULARY.get_or_init(Vocabulary::default).clone()
 }
 
 /// What host `n` shows at `at` seconds after the begin: one round of two system calls and of a gauge.
@@ -50,12 +50,21 @@ fn scrape(n: usize, at: f64) -> Scrape {
     Scrape {
         source: format!("http://host-{n}:10990/metrics").into(),
         instance: Arc::new(instance(n)),
-        points: catalogue().points(observations(n, at)).0,
-        help: Arc::new(
-            [("tierprobe_syscall_seconds".to_owned(), "Time of one system call.".to_owned())].into(),
-        ),
+        points: observations(n, at).into_iter().map(point).collect(),
         at: BEGIN + at,
     }
+}
+
+fn point(one: Observation) -> Point {
+    let vocabulary = vocabulary();
+    vocabulary.describe("tierprobe_syscall_seconds", "Time of one system call.");
+    let key = SeriesKey { family: one.family, labels: one.labels, statistic: one.statistic };
+    let reading = Reading { timestamp: one.timestamp, value: one.value, disturbed: one.disturbed };
+    Point { series: vocabulary.id(&key), reading }
+}
+
+fn is_gauge(point: &Point) -> bool {
+    vocabulary().key(point.series).unwrap().statistic == Statistic::Value
 }
 
 fn instance(n: usize) -> Instance {
@@ -73,7 +82,7 @@ fn instance(n: usize) -> Instance {
 fn writer(folder: &Path) -> Writer {
     let opened = open(folder).unwrap();
     assert_eq!(opened.set_aside, None);
-    Writer::new(opened, catalogue()).unwrap()
+    Writer::new(opened, vocabulary()).unwrap()
 }
 
 fn filled(folder: &Path, rounds: usize) -> Writer {
@@ -147,7 +156,7 @@ fn what_is_read_once_outlives_its_window() {
     let mut writer = writer(folder.path());
     for at in [0.0, 900.0, 915.0] {
         let mut one = scrape(0, at);
-        one.points.retain(|one| at == 0.0 || !one.is_gauge);
+        one.points.retain(|one| at == 0.0 || !is_gauge(one));
         writer.write(&[one]).unwrap();
     }
     let span = Span { from: BEGIN + 600.0, until: BEGIN + 1200.0 };
@@ -294,7 +303,7 @@ fn what_is_broken_is_set_aside_and_a_new_one_begun() {
         let set_aside = opened.set_aside.clone().unwrap_or_else(|| panic!("{name} was not noticed"));
         assert!(!set_aside.reason.is_empty());
         assert_eq!(fs::read(&set_aside.path).unwrap(), broken, "{name}");
-        let mut writer = Writer::new(opened, catalogue()).unwrap();
+        let mut writer = Writer::new(opened, vocabulary()).unwrap();
         writer.write(&[scrape(0, 1.0)]).unwrap();
         drop(writer);
         assert_eq!(dataset(folder.path()).members().len(), 1, "{name}");
@@ -341,7 +350,7 @@ fn a_database_of_the_first_schema_is_taken_along() {
         (opened.steps, opened.set_aside.clone()),
         (usize::try_from(schema::latest()).unwrap() - 1, None)
     );
-    let mut writer = Writer::new(opened, catalogue()).unwrap();
+    let mut writer = Writer::new(opened, vocabulary()).unwrap();
     let before = dataset(folder.path());
     assert_eq!((before.members().len(), rounds(&before)), (2, 2 * 2 * 3));
     // It knows which rounds it has, and takes new ones.
@@ -387,8 +396,8 @@ fn the_fixture_can_be_written_anew() {
         }
         for at in [0.0, 15.0] {
             let one = scrape(n, at);
-            let values: Vec<f64> = one.points.iter().map(|one| one.value).collect();
-            let timestamp = one.points[0].timestamp;
+            let values: Vec<f64> = one.points.iter().map(|one| one.reading.value).collect();
+            let timestamp = one.points[0].reading.timestamp;
             let group = |layout, values: &[f64]| pack::Group {
                 layout,
                 timestamp,

@@ -6,17 +6,28 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::catalogue::{Catalogue, MAX_SERIES, Point};
 use super::pack::{Group, pack, rounds, unpack};
 use super::{Opened, StoreError, milliseconds};
 use crate::dataset::SeriesKey;
-use crate::observation::Instance;
+use crate::observation::{Instance, Reading, SeriesId, Statistic, Vocabulary};
 
 /// How far back rounds are looked at to know, after a start, which of the agents' latest rounds are there already.
 const RECENT_MS: i64 = 30 * 60 * 1000;
 
 /// How often it is noted again that an instance is there, and what is read once; they cost pages of their own.
 pub(super) const NOTE_MS: i64 = 10 * 60 * 1000;
+
+/// Most series that are kept apart. Agents have a few hundred; a target that makes up labels must not fill the store.
+const MAX_SERIES: usize = 100_000;
+
+/// A number of a round, its series by its place in the writer's vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// The place.
+    pub series: SeriesId,
+    /// When the round ended, on the agent's clock, the number, and whether the round was disturbed.
+    pub reading: Reading,
+}
 
 /// What one scrape of one target showed that was new.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +38,6 @@ pub struct Scrape {
     pub instance: Arc<Instance>,
     /// The numbers of its rounds that no earlier scrape showed.
     pub points: Vec<Point>,
-    /// One sentence on each family.
-    pub help: Arc<BTreeMap<String, String>>,
     /// When, in seconds since the epoch, on the collector's clock.
     pub at: f64,
 }
@@ -42,6 +51,8 @@ pub struct Written {
     pub values: usize,
     /// Bytes that they are packed into.
     pub bytes: usize,
+    /// Numbers that were left out because there are too many different series.
+    pub left_out: usize,
 }
 
 /// The store's one writer.
@@ -49,7 +60,7 @@ pub struct Written {
 pub struct Writer {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-    catalogue: Catalogue,
+    vocabulary: Vocabulary,
     names: Names,
     /// Each instance's latest rounds as they were at the start: an agent shows its last round until it has the next,
     /// so that a collector that was started again sees it twice.
@@ -61,8 +72,8 @@ pub struct Writer {
 #[derive(Debug, Default)]
 struct Names {
     series: HashMap<SeriesKey, u32>,
-    /// The same by the place in the catalogue.
-    places: HashMap<u32, u32>,
+    /// The same by the place in the vocabulary, and whether it is a gauge.
+    places: HashMap<SeriesId, (u32, bool)>,
     layouts: HashMap<Vec<u32>, u32>,
     /// By source, name and labels.
     instances: HashMap<(String, String, String), Known>,
@@ -85,11 +96,11 @@ impl Writer {
     /// # Errors
     ///
     /// Those of SQLite.
-    pub fn new(opened: Opened, catalogue: Catalogue) -> Result<Self, StoreError> {
+    pub fn new(opened: Opened, vocabulary: Vocabulary) -> Result<Self, StoreError> {
         let Opened { connection, path, lock, .. } = opened;
         let names = Names::load(&connection).map_err(StoreError::sqlite(&path))?;
         let recent = recent(&connection).map_err(StoreError::sqlite(&path))?;
-        Ok(Self { connection, path, catalogue, names, recent, _lock: lock })
+        Ok(Self { connection, path, vocabulary, names, recent, _lock: lock })
     }
 
     /// Writes scrapes, all or none.
@@ -121,7 +132,8 @@ impl Writer {
         for scrape in scrapes {
             let at = milliseconds(scrape.at);
             let instance = self.names.instance(&transaction, scrape, at)?;
-            let mut groups = self.names.groups(&transaction, &self.catalogue, &scrape.points)?;
+            let (mut groups, left_out) = self.names.groups(&transaction, &self.vocabulary, &scrape.points)?;
+            written.left_out += left_out;
             if let Some(seen) = self.recent.get(&instance) {
                 groups.retain(|(group, _)| seen.get(&group.layout) != Some(&group.timestamp.to_bits()));
                 met.push(instance);
@@ -140,7 +152,6 @@ impl Writer {
             let data = pack(&groups);
             written.bytes += data.len();
             insert_round(&transaction, at, instance, &data)?;
-            self.names.note_help(&transaction, &scrape.help)?;
         }
         transaction.commit()?;
         for instance in met {
@@ -222,19 +233,22 @@ impl Names {
         Ok(id)
     }
 
-    /// Points as groups, each with whether it is of gauges alone.
+    /// Points as groups, each with whether it is of gauges alone, and how many were left out.
     fn groups(
         &mut self,
         transaction: &Transaction<'_>,
-        catalogue: &Catalogue,
+        vocabulary: &Vocabulary,
         points: &[Point],
-    ) -> rusqlite::Result<Vec<(Group, bool)>> {
+    ) -> rusqlite::Result<(Vec<(Group, bool)>, usize)> {
         let mut by_round: BTreeMap<(u64, bool, bool), BTreeMap<u32, f64>> = BTreeMap::new();
-        for one in points {
-            if let Some(series) = self.series(transaction, catalogue, one.series)? {
-                let key = (one.timestamp.to_bits(), one.disturbed, one.is_gauge);
-                by_round.entry(key).or_default().insert(series, one.value);
-            }
+        let mut left_out = 0;
+        for Point { series, reading } in points {
+            let Some((series, is_gauge)) = self.series(transaction, vocabulary, *series)? else {
+                left_out += 1;
+                continue;
+            };
+            let key = (reading.timestamp.to_bits(), reading.disturbed, is_gauge);
+            by_round.entry(key).or_default().insert(series, reading.value);
         }
         let mut groups = Vec::new();
         for ((timestamp, disturbed, is_gauge), values) in by_round {
@@ -243,21 +257,22 @@ impl Names {
             let values = values.into_values().collect();
             groups.push((Group { layout, timestamp, disturbed, values }, is_gauge));
         }
-        Ok(groups)
+        Ok((groups, left_out))
     }
 
     fn series(
         &mut self,
         transaction: &Transaction<'_>,
-        catalogue: &Catalogue,
-        place: u32,
-    ) -> rusqlite::Result<Option<u32>> {
-        if let Some(id) = self.places.get(&place) {
-            return Ok(Some(*id));
+        vocabulary: &Vocabulary,
+        place: SeriesId,
+    ) -> rusqlite::Result<Option<(u32, bool)>> {
+        if let Some(known) = self.places.get(&place) {
+            return Ok(Some(*known));
         }
-        let Some(key) = catalogue.key(place) else { return Ok(None) };
+        let Some(key) = vocabulary.key(place) else { return Ok(None) };
         let id = match self.series.get(&*key) {
             Some(id) => *id,
+            None if self.series.len() >= MAX_SERIES => return Ok(None),
             None => {
                 let mut insert = transaction
                     .prepare_cached("INSERT INTO series (family, labels, statistic) VALUES (?, ?, ?)")?;
@@ -267,8 +282,10 @@ impl Names {
                 id
             }
         };
-        self.places.insert(place, id);
-        Ok(Some(id))
+        self.note_help(transaction, vocabulary, &key.family)?;
+        let known = (id, key.statistic == Statistic::Value);
+        self.places.insert(place, known);
+        Ok(Some(known))
     }
 
     fn layout(&mut self, transaction: &Transaction<'_>, series: Vec<u32>) -> rusqlite::Result<u32> {
@@ -305,15 +322,15 @@ impl Names {
     fn note_help(
         &mut self,
         transaction: &Transaction<'_>,
-        help: &BTreeMap<String, String>,
+        vocabulary: &Vocabulary,
+        family: &str,
     ) -> rusqlite::Result<()> {
-        for (family, text) in help {
-            if self.help.get(family) != Some(text) && self.help.len() < MAX_SERIES {
-                let mut replace =
-                    transaction.prepare_cached("INSERT OR REPLACE INTO family (name, help) VALUES (?, ?)")?;
-                replace.execute(params![family, text])?;
-                self.help.insert(family.clone(), text.clone());
-            }
+        let Some(text) = vocabulary.help(family) else { return Ok(()) };
+        if self.help.get(family) != Some(&text) {
+            let mut replace =
+                transaction.prepare_cached("INSERT OR REPLACE INTO family (name, help) VALUES (?, ?)")?;
+            replace.execute(params![family, text])?;
+            self.help.insert(family.to_owned(), text);
         }
         Ok(())
     }
