@@ -4,6 +4,8 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test fails by panicking; clippy exempts test functions, but not what they call"
 )]
 
