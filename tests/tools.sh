@@ -25,7 +25,13 @@ promtool prometheus scraping_and_rules
 systemd-analyze systemd the_unit_file
 virt-what virt-what comparing_detection
 ip iproute2 network_namespaces
+iptables iptables packet_filters
+setpriv util-linux fewer_capabilities
+taskset util-linux pinning
 git git the_house_rules
+mmdebstrap mmdebstrap a_guest_with_Debian
+mke2fs e2fsprogs a_guest_with_Debian
+lxcfs lxcfs the_memory_that_LXCFS_shows
 "
 bench="$demo
 prometheus-node-exporter prometheus-node-exporter the_peer
@@ -35,6 +41,8 @@ taskset util-linux pinning
 "
 accuracy="$bench
 fio fio the_reference_for_storage
+mmdebstrap mmdebstrap the_reference_for_boot
+mke2fs e2fsprogs the_reference_for_boot
 "
 
 case "${1:-}" in
@@ -103,7 +111,7 @@ if [ "$1" = test ] && ! has victoria-metrics && [ ! -e out/victoria-metrics/usr/
 fi
 
 # The guest's kernel: Debian's, made for virtual machines.
-if [ "$1" != bench ] && [ "$1" != accuracy ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
+if [ "$1" != bench ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
     if has apt-get && has dpkg-deb && [ "$(uname -m)" = x86_64 ]; then
         [ -n "$(apt-cache policy linux-image-cloud-amd64 2>/dev/null)" ] || apt-get update -qq || true
         package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p' | head -n 1)
@@ -117,4 +125,12 @@ if [ "$1" != bench ] && [ "$1" != accuracy ] && ! ls out/guest-kernel/boot/vmlin
         fi
     fi
     ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 || echo "==> missing: a guest kernel, for the tier qemu (package linux-image-cloud-amd64)"
+fi
+
+# The disk of a guest that is a whole Debian.
+if [ "$1" = test ] || [ "$1" = accuracy ]; then
+    if [ "$(id -u)" = 0 ] && has mmdebstrap && has mke2fs && ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1; then
+        [ -e out/debian-guest/stamp ] || echo "==> building a Debian for a guest into out/debian-guest, half a minute"
+        tests/debian.sh || echo "==> missing: a Debian for a guest, for $([ "$1" = test ] && echo its tests || echo the reference for boot)"
+    fi
 fi

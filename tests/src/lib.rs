@@ -6,7 +6,9 @@
 //! - [`agent`]: the agent, started on a free port.
 //! - [`http`]: asks them.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
+//! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
+//! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
 //! - [`simulated`]: agents with known values, thousands of them if need be.
 //!
@@ -16,10 +18,13 @@ pub mod agent;
 pub mod binary;
 pub mod dmidecode;
 pub mod fleet;
+pub mod guest;
 pub mod http;
+pub mod namespace;
 pub mod need;
 pub mod program;
 pub mod prometheus;
+pub mod relay;
 pub mod simulated;
 pub mod victoria;
 

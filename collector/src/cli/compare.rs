@@ -10,7 +10,7 @@ use super::{access, progress, store};
 use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Builder, Dataset, Filter};
 use crate::observation::Statistic;
-use crate::report::{self, Format};
+use crate::report::{self, Format, Input};
 use crate::source::scrape::collect::{Event, Report, Schedule};
 use crate::source::{self, Source};
 use crate::stats::equivalence::Threshold;
@@ -135,7 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let comparison = compare::compare(&dataset, &options)
         // What was dropped may well be why, and without a report nobody else says so.
         .with_context(|| dropped(&dataset))?;
-    let text = report::render(&comparison, args.format)?;
+    let text = report::render(&Input::new(&comparison, &dataset, &options), args.format)?;
     output::write(&text, args.output.as_deref())
 }
 
