@@ -25,7 +25,13 @@ promtool prometheus scraping_and_rules
 systemd-analyze systemd the_unit_file
 virt-what virt-what comparing_detection
 ip iproute2 network_namespaces
+iptables iptables packet_filters
+setpriv util-linux fewer_capabilities
+taskset util-linux pinning
 git git the_house_rules
+mmdebstrap mmdebstrap a_guest_with_Debian
+mke2fs e2fsprogs a_guest_with_Debian
+lxcfs lxcfs the_memory_that_LXCFS_shows
 "
 bench="$demo
 prometheus-node-exporter prometheus-node-exporter the_peer
@@ -38,6 +44,8 @@ fio fio the_reference_for_storage
 cyclictest rt-tests the_reference_for_wake_ups
 oslat rt-tests the_reference_for_lost_time
 chrt util-linux real-time_threads
+mmdebstrap mmdebstrap the_reference_for_boot
+mke2fs e2fsprogs the_reference_for_boot
 "
 
 case "${1:-}" in
@@ -93,8 +101,20 @@ if [ "$1" = test ] && ! has runsc && [ ! -e out/runsc/usr/bin/runsc ]; then
     rm -rf out/runsc/download
 fi
 
+# VictoriaMetrics: one static binary with a service, which nobody asked for; so it is only unpacked as well.
+if [ "$1" = test ] && ! has victoria-metrics && [ ! -e out/victoria-metrics/usr/bin/victoria-metrics ]; then
+    if has apt-get && has dpkg-deb && mkdir -p out/victoria-metrics/download &&
+        (cd out/victoria-metrics/download && apt-get download -qq -o APT::Sandbox::User=root victoria-metrics 2>/dev/null); then
+        echo "==> unpacking victoria-metrics into out/victoria-metrics"
+        dpkg-deb -x out/victoria-metrics/download/*.deb out/victoria-metrics
+    else
+        echo "==> missing: victoria-metrics, for reading stores (package victoria-metrics)"
+    fi
+    rm -rf out/victoria-metrics/download
+fi
+
 # The guest's kernel: Debian's, made for virtual machines.
-if [ "$1" != bench ] && [ "$1" != accuracy ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
+if [ "$1" != bench ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
     if has apt-get && has dpkg-deb && [ "$(uname -m)" = x86_64 ]; then
         [ -n "$(apt-cache policy linux-image-cloud-amd64 2>/dev/null)" ] || apt-get update -qq || true
         package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p' | head -n 1)
@@ -108,4 +128,12 @@ if [ "$1" != bench ] && [ "$1" != accuracy ] && ! ls out/guest-kernel/boot/vmlin
         fi
     fi
     ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 || echo "==> missing: a guest kernel, for the tier qemu (package linux-image-cloud-amd64)"
+fi
+
+# The disk of a guest that is a whole Debian.
+if [ "$1" = test ] || [ "$1" = accuracy ]; then
+    if [ "$(id -u)" = 0 ] && has mmdebstrap && has mke2fs && ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1; then
+        [ -e out/debian-guest/stamp ] || echo "==> building a Debian for a guest into out/debian-guest, half a minute"
+        tests/debian.sh || echo "==> missing: a Debian for a guest, for $([ "$1" = test ] && echo its tests || echo the reference for boot)"
+    fi
 fi

@@ -25,7 +25,7 @@ const NEWS_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause before the first round, in which the rest of the agent starts: neither must disturb the other.
 const START_PAUSE_NANOS: u64 = 100_000_000;
 
-/// How often a probe that runs once is tried again after it failed.
+/// How often a probe that runs once is tried again after it failed, or as long as it says that there is more to come.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// A share of each interval that one of several agents on a machine measures in.
@@ -233,11 +233,13 @@ fn first_due(specs: &[&'static Spec], timing: Timing) -> Vec<Due> {
 }
 
 fn next_due(spec: &Spec, timing: Timing, now: u64, snapshot: &Snapshot, probe: usize) -> Due {
-    let outcome =
-        snapshot.probes.get(probe).and_then(|state| state.last.as_ref()).map(|(outcome, _)| *outcome);
+    let state = snapshot.probes.get(probe);
+    let outcome = state.and_then(|state| state.last.as_ref()).map(|(outcome, _)| *outcome);
+    let is_finished = state.and_then(|state| state.round.as_ref()).is_none_or(|round| !round.is_unfinished);
     let interval = match (timing.interval(spec), outcome) {
         // What does not exist here will not come into being.
-        (_, Some(Outcome::Unsupported)) | (None, Some(Outcome::Ok)) => return Due { start: None, end: 0 },
+        (_, Some(Outcome::Unsupported)) => return Due { start: None, end: 0 },
+        (None, Some(Outcome::Ok)) if is_finished => return Due { start: None, end: 0 },
         (Some(interval), _) => interval,
         (None, _) => timing.interval.unwrap_or(RETRY),
     };
@@ -333,6 +335,28 @@ mod tests {
         assert_eq!(start, 154 * SECOND);
         let (start, _) = timing(None, 4 * SECOND).next(Duration::from_secs(15), 154 * SECOND);
         assert_eq!(start, 169 * SECOND);
+    }
+
+    #[test]
+    fn what_runs_once_is_asked_again_until_it_is_finished() {
+        let machine =
+            crate::machine::Machine::live(crate::host::HostFs::fixture(std::path::Path::new("/nowhere")));
+        let place = Arc::new(crate::lookout::locate(&machine));
+        let once = crate::probe::find("boot").unwrap();
+        let mut snapshot = Snapshot::new(place, &[once]);
+        let now = 150 * SECOND;
+        let mut after = |result: Result<bool, crate::probe::ProbeError>| {
+            let result =
+                result.map(|is_unfinished| crate::probe::Round { is_unfinished, ..Default::default() });
+            let (cpu, elapsed) = (Duration::ZERO, Duration::ZERO);
+            let causes = Vec::new();
+            snapshot.apply(crate::runner::Report { probe: 0, result, causes, cpu, elapsed, timestamp: 1.0 });
+            next_due(once, timing(None, 4 * SECOND), now, &snapshot, 0).start
+        };
+        assert_eq!(after(Ok(true)), Some(154 * SECOND));
+        assert_eq!(after(Err(crate::probe::ProbeError::Failed(String::new()))), Some(154 * SECOND));
+        assert_eq!(after(Ok(false)), None);
+        assert_eq!(after(Err(crate::probe::ProbeError::Unsupported(String::new()))), None);
     }
 
     #[test]

@@ -118,6 +118,8 @@ pub struct LastRound {
     pub elapsed: Duration,
     /// What disturbed it.
     pub causes: Vec<Cause>,
+    /// Whether there is more to come: see [`Round`](crate::probe::Round).
+    pub is_unfinished: bool,
 }
 
 /// One duration series: its last round, and all rounds together.
@@ -249,8 +251,12 @@ impl ProbeState {
         for (count, cause) in self.disturbed.iter_mut().zip(Cause::ALL) {
             *count += u64::from(report.causes.contains(cause));
         }
-        self.round =
-            Some(LastRound { timestamp: report.timestamp, elapsed: report.elapsed, causes: report.causes });
+        self.round = Some(LastRound {
+            timestamp: report.timestamp,
+            elapsed: report.elapsed,
+            causes: report.causes,
+            is_unfinished: round.is_unfinished,
+        });
         self.gauges = round.gauges;
         self.absent = round.absent;
         for known in &mut self.durations {

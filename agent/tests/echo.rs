@@ -243,6 +243,20 @@ fn it_is_where_it_was_told_to_be_and_nowhere_else() {
 }
 
 #[test]
+fn a_peer_has_no_more_series_than_promised() {
+    let echo = Echo::start();
+    let output = Command::new(env!("CARGO_BIN_EXE_tierprobe-agent"))
+        .args(["measure", "--rounds=6", "--pause=50ms", "--probe=network", "--format=prometheus"])
+        .arg(format!("--probe.network.peer=here={}", echo.echo))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let series = text.lines().filter(|line| line.contains("path=\"here\"")).count();
+    assert!(series > 100, "{series}: it was not measured");
+    assert!(series <= tierprobe_agent::probe::network::MOST_SERIES_OF_A_PEER, "{series}");
+}
+
+#[test]
 fn it_ends_with_the_agent() {
     let mut echo = Echo::start();
     let _open = echo.tcp();

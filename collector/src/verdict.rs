@@ -67,6 +67,8 @@ pub enum Reason {
     NonPositive,
     /// The difference would count alone, but not among so many rows.
     ManyRows,
+    /// A store warns of its data, so some may be missing.
+    Incomplete,
     /// The clock is too coarse to rule out a difference of the threshold.
     CoarseClock,
     /// The interval holds both no difference and one that matters.
@@ -85,6 +87,7 @@ impl Reason {
             Self::ZeroVariance => "zero_variance",
             Self::NonPositive => "non_positive",
             Self::ManyRows => "many_rows",
+            Self::Incomplete => "incomplete",
             Self::CoarseClock => "coarse_clock",
             Self::WideInterval => "wide_interval",
         }

@@ -9,9 +9,11 @@
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
 //! - [`confine`]: what a process may not do: seccomp filters, control groups, missing files.
+//! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
-//! - [`prometheus`]: a real Prometheus server, and `promtool`.
+//! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
+//! - [`simulated`]: agents with known values, thousands of them if need be.
 //!
 //! All of them fail by panicking with what the program said, as a test does.
 
@@ -20,6 +22,7 @@ pub mod binary;
 pub mod confine;
 pub mod dmidecode;
 pub mod fleet;
+pub mod guest;
 pub mod halves;
 pub mod http;
 pub mod measured;
@@ -28,6 +31,8 @@ pub mod need;
 pub mod program;
 pub mod prometheus;
 pub mod relay;
+pub mod simulated;
+pub mod victoria;
 
 use std::path::{Path, PathBuf};
 

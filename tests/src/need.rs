@@ -19,6 +19,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dockerd", "docker.io"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
+    ("mke2fs", "e2fsprogs"),
 ];
 
 /// Where `program` is. `None` if it is not installed, which is said on standard error; the test then has nothing to
@@ -67,12 +68,14 @@ pub fn have<T, E: std::fmt::Display>(what: &str, got: Result<T, E>) -> Option<T>
     got.map_or_else(|error| refuse(&format!("{what}: {error}")), Some)
 }
 
-/// The first file of that name in `PATH`, or where `tools.sh` unpacks what it does not install.
+/// The first file of that name in `PATH`, in the system's folders, or where `tools.sh` unpacks what it does not install.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let unpacked = repository("out").join(program).join("usr/bin");
-    let mut folders = std::env::split_paths(&path).chain([unpacked]);
+    // A user's `PATH` may lack where the system's programs are.
+    let of_system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    let mut folders = std::env::split_paths(&path).chain(of_system).chain([unpacked]);
     folders.find_map(|folder| Some(folder.join(program)).filter(|file| file.is_file()))
 }
 

@@ -43,8 +43,19 @@ impl Prometheus {
     ///
     /// If it does not become ready.
     #[must_use]
-    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn start(program: &Path, agents: &[Agent]) -> Self {
+        let targets: Vec<String> = agents.iter().map(|agent| agent.address().to_owned()).collect();
+        Self::scraping(program, &targets)
+    }
+
+    /// The same for any targets, each as host and port.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready.
+    #[must_use]
+    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    pub fn scraping(program: &Path, targets: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("deploy/prometheus/prometheus.yml");
         let rules = folder.path().join("dashboards/rules.yml");
@@ -52,9 +63,9 @@ impl Prometheus {
         std::fs::create_dir_all(rules.parent().unwrap()).unwrap();
         std::fs::copy(repository("dashboards/rules.yml"), rules).unwrap();
         let shipped = std::fs::read_to_string(repository("deploy/prometheus/prometheus.yml")).unwrap();
-        let agents: Vec<String> = agents.iter().map(|agent| format!("{:?}", agent.address())).collect();
+        let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
         let changed = exchange(&shipped, "interval: 15s", "interval: 1s");
-        std::fs::write(&config, exchange(&changed, "\"127.0.0.1:10990\"", &agents.join(", "))).unwrap();
+        std::fs::write(&config, exchange(&changed, "\"127.0.0.1:10990\"", &targets.join(", "))).unwrap();
 
         let mut command = Command::new(program);
         command
@@ -65,6 +76,12 @@ impl Prometheus {
         let address = program.wait_for_log("Listening on", "address=");
         program.wait_for("/-/ready", |_| get(&format!("http://{address}/-/ready"), &[]));
         Self { program, address }
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The samples of an expression, now.

@@ -156,6 +156,8 @@ pub struct Round {
     pub gauges: Vec<GaugeSeries>,
     /// What it could not measure though the rest went well, and why, for people.
     pub absent: Vec<String>,
+    /// Whether what the probe measures is still going on, so that a probe that runs once wants to be asked again.
+    pub is_unfinished: bool,
     /// CPU time of the probe's own other threads. The measuring thread may have waited so long for them.
     pub own_helpers_cpu: Duration,
     /// CPU time that others on this machine may have used to answer, on the measuring thread's CPU: it may have waited

@@ -3,10 +3,12 @@
 //! - [`access`]: how sources are asked over HTTP.
 //! - [`compare`]: tiers of a fleet, from live agents or from files.
 //! - [`progress`]: what the user sees while waiting.
+//! - [`store`]: what stores are asked for.
 
 pub mod access;
 pub mod compare;
 pub mod progress;
+pub mod store;
 
 use clap::{Parser, Subcommand};
 

@@ -41,10 +41,14 @@ impl Progress {
         }
         let span = figure::span(schedule.duration.as_secs_f64());
         if !std::io::stderr().is_terminal() {
-            say(&match lists {
-                0 => format!("scraping {agents} agents for {span}"),
-                lists => format!("scraping {agents} agents and those of {lists} lists for {span}"),
-            });
+            let counted = |count: usize, what: &str| match count {
+                0 => None,
+                1 => Some(format!("1 {what}")),
+                more => Some(format!("{more} {what}s")),
+            };
+            let lists = counted(lists, "list").map(|lists| format!("those of {lists}"));
+            let agents: Vec<String> = counted(agents, "agent").into_iter().chain(lists).collect();
+            say(&format!("scraping {} for {span}", agents.join(" and ")));
             return Self { bar: None, targets, counted: Mutex::default() };
         }
         let bar = ProgressBar::new(schedule.duration.as_secs());
@@ -64,7 +68,7 @@ impl Progress {
         let before = target.failure.take();
         match event {
             Event::Scraped { rounds } => target.rounds = Some(*rounds),
-            Event::Found { .. } => {}
+            Event::Found { .. } | Event::Read { .. } => {}
             Event::Failed { reason } => target.failure = Some(reason.clone()),
         }
         let now = target.failure.clone();

@@ -171,6 +171,9 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
         matches.push(matched);
     }
     let mut rows = draft::decide_all(drafts, options.threshold);
+    if dataset.notes().iter().any(|note| note.is_warning) {
+        rows.iter_mut().for_each(Row::lower);
+    }
 
     let mut blocks = Vec::new();
     for (candidate, matched) in candidates.into_iter().zip(matches) {

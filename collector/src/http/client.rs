@@ -74,12 +74,22 @@ impl Client {
     /// When there is no complete answer within the limits.
     pub async fn get(&mut self, accept: &'static str, limits: Limits) -> Result<Answer, HttpError> {
         let path = self.address.path.clone();
+        self.get_at(&path, accept, limits).await
+    }
+
+    /// Gets another path at the same place.
+    ///
+    /// # Errors
+    ///
+    /// When there is no complete answer within the limits.
+    pub async fn get_at(
+        &mut self,
+        path: &str,
+        accept: &'static str,
+        limits: Limits,
+    ) -> Result<Answer, HttpError> {
         self.send(limits, |request| {
-            request
-                .method(Method::GET)
-                .uri(path.as_str())
-                .header(header::ACCEPT, accept)
-                .body(Full::default())
+            request.method(Method::GET).uri(path).header(header::ACCEPT, accept).body(Full::default())
         })
         .await
     }
@@ -189,7 +199,8 @@ impl Client {
             why: format!("{named:?} is no name of a host"),
         })?;
         let tls = TlsConnector::from(self.access.config()?).connect(name, stream).await;
-        Connection::over(place, tls.map_err(|error| HttpError::of(place, &error))?).await
+        let stream = tls.map_err(|error| HttpError::of_handshake(place, &error))?;
+        Connection::over(place, stream).await
     }
 
     /// Tries all addresses of the host, one after the other, as long as there is time.

@@ -48,7 +48,7 @@ fn without_a_loopback_interface_there_is_none_to_measure_but_peers_are() {
     assert!(rounds(&with, "tierprobe_network_round_trip_seconds", &[("path", "loopback")]).is_empty());
     let check = here.command(program).args(["check", peer]).output().unwrap();
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
-    assert!(said.contains("absent       UDP over loopback"), "{said}");
+    assert!(said.lines().any(|line| line.contains("absent ") && line.contains("over loopback")), "{said}");
 
     // One that was up keeps its address, and may come up again.
     here.ip(&["link", "set", "lo", "up"]);
@@ -198,7 +198,7 @@ fn a_reply_that_comes_again_is_not_taken_for_the_next_one() {
     let record = record(agent(), &["--rounds=1", "--probe=network", &peer]);
     let labels = [("path", "twice"), ("protocol", "udp"), ("placement", "remote")];
     assert_eq!(rounds(&record, "tierprobe_network_round_trip_seconds", &labels).len(), 2, "short and long");
-    assert!(count(&record, "twice", "late") > 20.0, "{}", count(&record, "twice", "late"));
+    assert!(count(&record, "twice", "late") > 10.0, "{}", count(&record, "twice", "late"));
     assert_eq!(gauge(&record, "tierprobe_network_peer_up", &[("path", "twice")]), Some(1.0));
 }
 

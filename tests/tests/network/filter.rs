@@ -59,6 +59,8 @@ fn rules_are_counted_and_cost_each_packet() {
 
     let without = measure();
     assert_eq!((count(&without, "legacy"), count(&without, "nft")), (None, None), "there is no table yet");
+    let across = rounds(&without, "tierprobe_network_round_trip_seconds", &[("placement", "cross_cpu")]);
+    assert!(across.is_empty(), "on one CPU there is no other");
     let mut costs = Vec::new();
     for (backend, program) in [("legacy", &legacy), ("nft", &nft)] {
         let mut before = round_trip(&without);

@@ -11,7 +11,7 @@
 //! of the path (`size="mtu"`, 9000 bytes of packet at most); loopback is then measured with packets of 1500 bytes,
 //! too, as the control of what only copying costs. The reply says which kernel and which CPU answered: a peer on
 //! another kernel is `remote`; on this one each sample is `same_cpu` or `cross_cpu` by where it was answered, because
-//! the echoing thread goes where the scheduler wants it. Twelve samples of each kind after the cold one and two of
+//! the echoing thread goes where the scheduler wants it. Eight samples of each kind after the cold one and two of
 //! warm-up, none of warm-up where the way takes longer than 2 ms.
 //! A reply later than 250 ms is lost; replies to earlier messages, and what is no reply, are counted and waited past.
 //! A peer has three quarters of a second a round, all of them two seconds; one that does not answer is left alone
@@ -35,8 +35,8 @@
 //! # Cost
 //!
 //! Over loopback 37 round trips a protocol on one CPU, 17 across, 17 connections: 1.5 to 4 ms of CPU time, every 15 s.
-//! A peer costs 60 round trips and 15 connections: about 1 to 2 ms of CPU time, and up to 230 series on the same kernel,
-//! 125 on another one; four peers at most.
+//! A peer costs 44 round trips and 11 connections: 1 to 1.5 ms of CPU time, and up to 215 series on the same kernel, 125 on
+//! another one; the control over loopback 34 round trips and 46 series once. Four peers at most.
 
 pub(super) mod answer;
 pub(super) mod loopback;
@@ -134,14 +134,16 @@ pub(super) const SPEC: Spec = Spec {
     prepare,
 };
 
-/// Most series that a peer adds: eight round trips of 22 series and a cold one each, two connects, and a few more.
-pub const MOST_SERIES_OF_A_PEER: usize = 250;
+/// Most series that a peer adds: eight round trips and a connect, of 22 series and a cold one each, and a few more.
+pub const MOST_SERIES_OF_A_PEER: usize = 220;
 
 /// What the path within the machine is called.
 const LOOPBACK: &str = "loopback";
 
 const SAME_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 32 };
 const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
+/// Of the larger message over loopback, which is no end in itself.
+const CONTROL: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
 
 /// Bytes of the short message.
 pub(super) const SHORT_BYTES: usize = 64;
@@ -150,8 +152,9 @@ pub(super) const SHORT_BYTES: usize = 64;
 const LARGEST_PACKET: u32 = 9000;
 const LARGEST_LOOPBACK_PACKET: u32 = 1500;
 
-/// Time that all peers may take in a round, the last one's own time aside.
-const PEERS_TIME_NANOS: u64 = 2_000_000_000 - peer::TIME_NANOS;
+/// Time in which a peer's turn may begin, so that all of them take two seconds a round at most: the last one has its own
+/// time, and may wait for one more reply at the end of it.
+const PEERS_TIME_NANOS: u64 = 2_000_000_000 - peer::TIME_NANOS - peer::exchange::TIMEOUT_NANOS;
 
 /// Bytes of a message that fill one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,11 +215,11 @@ impl Network {
         let mut places = vec![("same_cpu", placement.cpu, SAME_CPU)];
         places.extend(placement.other.map(|other| ("cross_cpu", other, CROSS_CPU)));
         for (name, cpu, plan) in places {
-            let mut sizes = vec![("64", Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES })];
+            let mut sizes = vec![("64", Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES }, plan)];
             if !self.peers.is_empty() && name == "same_cpu" {
-                sizes.push(("mtu", Sizes::of(address, LARGEST_LOOPBACK_PACKET)));
+                sizes.push(("mtu", Sizes::of(address, LARGEST_LOOPBACK_PACKET), CONTROL));
             }
-            for (size, bytes) in sizes {
+            for (size, bytes, plan) in sizes {
                 let udp = loopback::udp(partner, address, cpu, plan, bytes.udp);
                 let udp = udp.map_err(|error| explain("UDP", &error))?;
                 round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", LOOPBACK, name, size], udp);

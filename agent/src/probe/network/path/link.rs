@@ -137,7 +137,7 @@ struct Tunnel {
     otherwise: Outer,
 }
 
-/// `IFLA_VXLAN_*`, `IFLA_GENEVE_*` and `IFLA_IPTUN_*` (`linux/if_link.h`, `linux/if_tunnel.h`). The far end is first.
+/// `IFLA_VXLAN_*`, `IFLA_GENEVE_*`, `IFLA_IPTUN_*` and `IFLA_GRE_*` (`linux/if_link.h`, `linux/if_tunnel.h`). The far end is first.
 const TUNNELS: &[Tunnel] = &[
     Tunnel {
         kind: "vxlan",
@@ -158,6 +158,15 @@ const TUNNELS: &[Tunnel] = &[
     },
     Tunnel { kind: "ipip", link: Some(1), ends_v4: &[3], ends_v6: &[], collects: None, otherwise: Outer::V4 },
     Tunnel { kind: "sit", link: Some(1), ends_v4: &[3], ends_v6: &[], collects: None, otherwise: Outer::V4 },
+    Tunnel { kind: "gre", link: Some(1), ends_v4: &[7], ends_v6: &[], collects: None, otherwise: Outer::V4 },
+    Tunnel {
+        kind: "gretap",
+        link: Some(1),
+        ends_v4: &[7],
+        ends_v6: &[],
+        collects: None,
+        otherwise: Outer::V4,
+    },
 ];
 
 fn add_info(link: &mut Link, info: &[u8]) {
@@ -212,7 +221,8 @@ fn by_files(fs: &HostFs, name: &str) -> Result<Link, String> {
         made_as,
         hardware_type: number(fs, name, "type"),
         lower: lower.map(|name| Device::Name(name.to_owned())),
-        has_twin: lower.is_none() && own.is_some() && twin.is_some() && own != twin,
+        // A tunnel without a device below says zero.
+        has_twin: lower.is_none() && own.is_some() && twin.is_some_and(|twin| twin != 0) && own != twin,
         ..Link::default()
     })
 }

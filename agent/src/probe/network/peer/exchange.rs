@@ -11,7 +11,7 @@ use crate::sys::clock;
 
 /// A reply that takes longer than this counts as lost.
 pub(in crate::probe) const TIMEOUT: Duration = Duration::from_millis(250);
-const TIMEOUT_NANOS: u64 = 250_000_000;
+pub(in crate::probe) const TIMEOUT_NANOS: u64 = 250_000_000;
 
 /// A reply that came in time.
 #[derive(Debug, Clone, Copy)]

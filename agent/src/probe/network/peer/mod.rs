@@ -22,7 +22,7 @@ use crate::probe::{Placement, Round};
 use crate::sys::clock;
 
 /// Warm samples of each kind of exchange, and what comes before them.
-const SAMPLES: usize = 12;
+const SAMPLES: usize = 8;
 const WARM_UP: usize = 2;
 
 /// A way that is longer than this needs no warm-up: waking up the own end is a small part of it.
@@ -126,14 +126,14 @@ impl State {
         let end = clock::monotonic_nanos() + TIME_NANOS;
         let mut site = Site { boot_id, placement, end, left: kinds, is_our_kernel: false };
         for (size, bytes) in messages {
-            let udp = site.samples(Udp::open(address, bytes.udp), &mut tally);
+            let udp = site.samples(|| Udp::open(address, bytes.udp), &mut tally);
             self.add(round, "udp", size, udp);
-            let tcp = site.samples(Tcp::open(address, bytes.tcp), &mut tally);
+            let tcp = site.samples(|| Tcp::open(address, bytes.tcp), &mut tally);
             self.add(round, "tcp", size, tcp);
         }
         // That its kernel takes connections does not say that it answers.
         self.is_up = tally.of(Outcome::Answered) > 0;
-        let connects = site.samples(Ok(Connect(address)), &mut tally);
+        let connects = site.samples(|| Ok(Connect(address)), &mut tally);
         // A connection within one kernel is made on the CPU that asks for it, both ends of it.
         let placement = if site.is_our_kernel { "same_cpu" } else { "remote" };
         if site.is_our_kernel {
@@ -180,15 +180,20 @@ struct Site<'a> {
 
 impl Site<'_> {
     /// Samples of one kind of exchange, in its share of the time that is left.
-    fn samples(&mut self, exchange: std::io::Result<impl Exchange>, tally: &mut Tally) -> Sorted {
+    fn samples<E: Exchange>(
+        &mut self,
+        open: impl FnOnce() -> std::io::Result<E>,
+        tally: &mut Tally,
+    ) -> Sorted {
         let now = clock::monotonic_nanos();
         let end = now + self.end.saturating_sub(now) / u64::from(self.left.max(1));
         self.left = self.left.saturating_sub(1);
         let mut sorted = Sorted::default();
-        match exchange {
-            Ok(mut exchange) if now < self.end => self.take(&mut exchange, end, tally, &mut sorted),
-            Ok(_) => {}
-            Err(error) => tally.failed(&error),
+        if now < self.end {
+            match open() {
+                Ok(mut exchange) => self.take(&mut exchange, end, tally, &mut sorted),
+                Err(error) => tally.failed(&error),
+            }
         }
         sorted
     }

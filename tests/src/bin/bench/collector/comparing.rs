@@ -58,8 +58,10 @@ pub(super) fn table() -> anyhow::Result<Table> {
 pub(super) fn measure(size: usize) -> anyhow::Result<Vec<f64>> {
     let dataset = fleet(size);
     let began = Instant::now();
-    let comparison = compare(&dataset, &Options::default())?;
-    let text = report::render(&comparison, report::Format::Json)?;
+    let options = Options::default();
+    let comparison = compare(&dataset, &options)?;
+    let input = report::Input::new(&comparison, &dataset, &options);
+    let text = report::render(&input, report::Format::Json)?;
     let seconds = began.elapsed().as_secs_f64();
     anyhow::ensure!(comparison.rows().count() == PROBES.len() * SERIES_A_PROBE && !text.is_empty());
     Ok(vec![seconds])

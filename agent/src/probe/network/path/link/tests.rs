@@ -56,6 +56,39 @@ fn a_tunnel_says_what_it_goes_over_and_to_whom() {
     }
 }
 
+/// A recorded answer: kind, then the message.
+fn recorded(name: &str) -> Link {
+    let lines = include_str!("recorded.txt").lines();
+    let hex = lines.filter_map(|line| line.split_once(' ')).find(|(kind, _)| *kind == name).unwrap().1;
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    parse(&(0..hex.len()).step_by(2).map(byte).collect::<Vec<u8>>()).unwrap()
+}
+
+#[test]
+fn what_a_kernel_said_of_its_devices_is_understood() {
+    let far = Some(IpAddr::from([10, 99, 0, 2]));
+    let far_v6 = Some("fd99::2".parse().unwrap());
+    let veth0 = Some(Device::Index(10));
+    for (name, kind, mtu, headers, remote, lower) in [
+        ("vxlan", Kind::Vxlan, 1450, Some(50), far, veth0.clone()),
+        ("geneve", Kind::Geneve, 1450, Some(50), far, None),
+        ("geneve6", Kind::Geneve, 1430, Some(70), far_v6, None),
+        ("ipip", Kind::Ipip, 1480, Some(20), far, None),
+        ("sit", Kind::Sit, 1480, Some(20), far, None),
+        ("gre", Kind::Gre, 1476, None, far, None),
+        ("gretap", Kind::Gre, 1462, None, far, None),
+        ("wireguard", Kind::Wireguard, 1420, None, None, None),
+        ("vlan", Kind::Vlan, 1500, Some(4), None, veth0.clone()),
+        ("ipvlan", Kind::Ipvlan, 1500, Some(0), None, veth0.clone()),
+        ("dummy", Kind::Dummy, 1500, Some(0), None, None),
+    ] {
+        let link = recorded(name);
+        let found = (Kind::of(&link), link.mtu, header_bytes(Kind::of(&link), link.outer), link.remote);
+        assert_eq!(found, (kind, Some(mtu), headers, remote), "{name}");
+        assert_eq!(link.lower, lower, "{name}");
+    }
+}
+
 #[test]
 fn what_is_elsewhere_is_not_below() {
     let below = (IFLA_LINK, 5_u32.to_ne_bytes().to_vec());
