@@ -1,5 +1,6 @@
 //! The agent's numbers beside the reference tool of their kind, on the same CPU in the same minute, in turns.
 
+mod boot;
 mod load;
 mod ours;
 mod place;
@@ -27,8 +28,6 @@ enum Start {
     OnBoth,
     /// On one, as a real-time thread.
     Realtime,
-    /// On one, which another program wants, too: the reference is the kernel's account of the same rounds.
-    BesideLoad,
 }
 
 /// One figure of ours and its reference.
@@ -44,8 +43,14 @@ struct Row<'a> {
     theirs: Theirs<'a>,
 }
 
-/// The reference's figure; unless it comes with ours, as of [`Start::BesideLoad`].
-type Theirs<'a> = &'a dyn Fn() -> anyhow::Result<f64>;
+/// Where the reference's figure comes from.
+#[derive(Clone, Copy)]
+enum Theirs<'a> {
+    /// From the reference, after ours.
+    Alone(&'a dyn Fn() -> anyhow::Result<f64>),
+    /// From the same rounds or the same boot as ours, which comes first.
+    Together(&'a dyn Fn() -> anyhow::Result<(f64, f64)>),
+}
 
 /// What the rows need to know.
 struct Site<'a> {
@@ -64,14 +69,16 @@ impl Site<'_> {
 
     /// Both figures of a row.
     fn pair(&self, row: &Row<'_>) -> anyhow::Result<(f64, f64)> {
-        let measure = |mut command| row.ours.measure(&mut command, self.directory);
-        let ours = match row.start {
-            Start::Pinned => measure(self.place.pinned(self.agent))?,
-            Start::OnBoth => measure(self.place.on_both(self.agent))?,
-            Start::Realtime => measure(load::realtime(self.place, self.agent))?,
-            Start::BesideLoad => return load::lost(self.place, self.agent, &row.ours),
+        let theirs = match row.theirs {
+            Theirs::Together(both) => return both(),
+            Theirs::Alone(theirs) => theirs,
         };
-        Ok((ours, (row.theirs)()?))
+        let mut agent = match row.start {
+            Start::Pinned => self.place.pinned(self.agent),
+            Start::OnBoth => self.place.on_both(self.agent),
+            Start::Realtime => load::realtime(self.place, self.agent),
+        };
+        Ok((row.ours.measure(&mut agent, self.directory)?, theirs()?))
     }
 }
 

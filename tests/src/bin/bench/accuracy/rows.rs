@@ -1,8 +1,9 @@
 //! Which figure is held against which reference.
 
-use super::load::anonymous_of_all;
+use super::boot::Boot;
+use super::load::{self, anonymous_of_all};
 use super::tools::{self, Fio};
-use super::{Figure, Ours, Row, Site, Start};
+use super::{Figure, Ours, Row, Site, Start, Theirs};
 
 /// Goal for system calls, pipes and loopback.
 const CLOSE: f64 = 0.05;
@@ -19,8 +20,9 @@ const fn ours<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a st
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let syscall = |call| ("tierprobe_syscall_seconds", [("syscall", call)]);
-    let mut row = |figure, reference, ours: Ours<'_>, start, goal, differs, theirs: super::Theirs<'_>| {
-        take(&Row { figure, reference, ours, start, goal, differs, theirs });
+    type Alone<'a> = &'a dyn Fn() -> anyhow::Result<f64>;
+    let mut row = |figure, reference, ours: Ours<'_>, start, goal, differs, theirs: Alone<'_>| {
+        take(&Row { figure, reference, ours, start, goal, differs, theirs: Theirs::Alone(theirs) });
     };
     let agent = site.agent.to_string_lossy().into_owned();
     let place = site.place;
@@ -81,9 +83,6 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
     let gap = cpu("tierprobe_cpu_gap_median_seconds", Figure::GaugeMedian, 150, "4ms");
     row("length of a gap", "oslat", gap, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.median));
-    let account = "the kernel's account of the same rounds is what the thread waited for its CPU; interrupts and the \
-                   hypervisor are lost beside";
-    row("lost time beside a program", "schedstat", lost, Start::BesideLoad, NEAR, account, &|| Ok(f64::NAN));
 
     let spawn = |labels| ours("spawn", "tierprobe_spawn_seconds", labels);
     let fork = spawn(&[("method", "fork")]);
@@ -143,5 +142,25 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         let labels = [("operation", operation)];
         let ours = ours("storage", "tierprobe_storage_seconds", &labels);
         row(figure, reference, ours, Start::Pinned, NEAR, rare, &|| tools::fio(place, site.directory, &what));
+    }
+
+    type Both<'a> = &'a dyn Fn() -> anyhow::Result<(f64, f64)>;
+    let mut together = |figure, reference, ours: Ours<'_>, differs, both: Both<'_>| {
+        let theirs = Theirs::Together(both);
+        take(&Row { figure, reference, ours, start: Start::Pinned, goal: NEAR, differs, theirs });
+    };
+    let account = "the kernel's account of the same rounds is what the thread waited for its CPU; interrupts and the \
+                   hypervisor are lost beside";
+    together("lost time beside a program", "schedstat", lost, account, &|| {
+        load::lost(place, site.agent, &lost)
+    });
+    let boot = Boot::default();
+    let once = "one boot of a Debian in emulation, which both are asked about: nothing varies, and the times are not \
+                those of real hardware";
+    for (figure, phase) in
+        [("boot, kernel", "kernel"), ("boot, user space", "userspace"), ("boot, in all", "total")]
+    {
+        let ours = ours("boot", "tierprobe_boot_duration_seconds", &[]);
+        together(figure, "systemd-analyze time", ours, once, &|| boot.phase(site.agent, phase));
     }
 }
