@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
+use tempfile::TempDir;
 
 use crate::agent::Agent;
 use crate::http::get;
@@ -67,6 +68,16 @@ impl Prometheus {
         let changed = exchange(&shipped, "interval: 15s", "interval: 1s");
         std::fs::write(&config, exchange(&changed, "\"127.0.0.1:10990\"", &targets.join(", "))).unwrap();
 
+        Self::configured(program, folder, &config)
+    }
+
+    /// The server `program` with this configuration, and `folder` to write into: what is in its `data` is served.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready.
+    #[must_use]
+    pub fn configured(program: &Path, folder: TempDir, config: &Path) -> Self {
         let mut command = Command::new(program);
         command
             .arg(format!("--config.file={}", config.display()))
@@ -82,6 +93,12 @@ impl Prometheus {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 
     /// The samples of an expression, now.
