@@ -44,6 +44,7 @@ test: ## Everything, end to end included
 
 golden: ## Write the golden files and METRICS.md anew
 	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition --test rules
+	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-collector --lib serve::metrics
 
 bench: ## Measure what the agent costs beside its peers, twelve minutes; writes agent/BUDGET.md
 	@tests/tools.sh bench

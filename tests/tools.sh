@@ -22,6 +22,7 @@ dockerd docker.io the_tier_docker
 containerd containerd the_tier_docker
 prometheus prometheus scraping_and_rules
 promtool prometheus scraping_and_rules
+unshare util-linux a_full_disk
 systemd-analyze systemd the_unit_file
 virt-what virt-what comparing_detection
 ip iproute2 network_namespaces
@@ -69,6 +70,8 @@ while read -r program package purpose; do
 done <<<"$wanted"
 # The static C library is no program; the compiler knows where it would be.
 [ -e "$(cc -print-file-name=libc.a 2>/dev/null)" ] || missing+=(libc6-dev)
+# Python without ensurepip makes no environments.
+[ "$1" != test ] || python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 
 if [ ${#missing[@]} -gt 0 ]; then
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
@@ -112,6 +115,18 @@ if [ "$1" = test ]; then
     unpack runsc runsc the_place_gVisor
     unpack systemd-nspawn systemd-container the_place_systemd-nspawn
     unpack victoria-metrics victoria-metrics reading_stores
+fi
+
+# Schemathesis asks the collector everything that its description allows, and more. From PyPI, into a place of its own.
+schemathesis=4.32.5
+if [ "$1" = test ] && [ ! -x out/schemathesis/bin/schemathesis ]; then
+    if has python3 && python3 -m venv out/schemathesis 2>/dev/null &&
+        out/schemathesis/bin/pip install --quiet --disable-pip-version-check "schemathesis==$schemathesis"; then
+        echo "==> installed schemathesis into out/schemathesis"
+    else
+        rm -rf out/schemathesis
+        echo "==> missing: schemathesis, for the collector's interface (python3-venv, and schemathesis of PyPI)"
+    fi
 fi
 
 # The guest's kernel: Debian's, made for virtual machines.
