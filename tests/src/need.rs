@@ -1,4 +1,4 @@
-//! Programs that a test needs and that may not be installed.
+//! Programs that a test needs and that may not be installed, and what else may not be had.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
     ("mke2fs", "e2fsprogs"),
+    ("systemd-nspawn", "systemd-container"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Where `program` is. `None` if it is not installed, which is said on standard error; the test then has nothing to
@@ -55,6 +57,17 @@ pub fn refuse<T>(why: &str) -> Option<T> {
     // Not eprintln!: of a test that passes, the harness would swallow it.
     let _nobody_listens = writeln!(std::io::stderr(), "{message}");
     None
+}
+
+/// What a test needs beside programs, such as a control group of its own: `None`, and said on standard error, if it is
+/// not to be had.
+///
+/// # Panics
+///
+/// As [`need`].
+#[must_use]
+pub fn have<T, E: std::fmt::Display>(what: &str, got: Result<T, E>) -> Option<T> {
+    got.map_or_else(|error| refuse(&format!("{what}: {error}")), Some)
 }
 
 /// The first file of that name in `PATH`, in the system's folders, or where `tools.sh` unpacks what it does not install.

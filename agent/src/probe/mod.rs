@@ -205,6 +205,24 @@ impl Round {
         }
     }
 
+    /// Leaves out `what`, which `why` speaks against.
+    pub(crate) fn miss(&mut self, what: &str, why: impl std::fmt::Display) {
+        self.absent.push(format!("{what}: {why}"));
+    }
+
+    /// The round, unless nothing in it was to be measured.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing, where that is all there is.
+    pub(crate) fn complete(self) -> Result<Self, ProbeError> {
+        if self.durations.is_empty() && self.gauges.is_empty() && !self.absent.is_empty() {
+            Err(ProbeError::Failed(self.absent.join("; ")))
+        } else {
+            Ok(self)
+        }
+    }
+
     /// Adds a gauge.
     pub(crate) fn gauge(
         &mut self,

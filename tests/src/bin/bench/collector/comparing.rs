@@ -59,7 +59,7 @@ pub(super) fn measure(size: usize) -> anyhow::Result<Vec<f64>> {
     let dataset = fleet(size);
     let began = Instant::now();
     let comparison = compare(&dataset, &Options::default())?;
-    let text = report::render(&comparison, report::Format::Json)?;
+    let text = report::json::render(&comparison)?;
     let seconds = began.elapsed().as_secs_f64();
     anyhow::ensure!(comparison.rows().count() == PROBES.len() * SERIES_A_PROBE && !text.is_empty());
     Ok(vec![seconds])

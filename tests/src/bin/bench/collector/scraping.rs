@@ -32,7 +32,7 @@ struct Cost {
     peak: f64,
 }
 
-pub(super) fn table() -> anyhow::Result<Table> {
+pub(crate) fn table() -> anyhow::Result<Table> {
     eprintln!("Scraping {AGENTS} agents every {} s:", INTERVAL.as_secs());
     let agents = Simulated::start(AGENTS, every(15.0));
     let targets: Vec<String> = agents.addresses().collect();

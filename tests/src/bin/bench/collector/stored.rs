@@ -29,7 +29,7 @@ const PAUSE: usize = 15;
 /// Begin of the rounds, in seconds since the epoch; on the border of a block.
 const BEGIN: usize = 1_699_999_200;
 
-pub(super) fn table() -> anyhow::Result<Table> {
+pub(crate) fn table() -> anyhow::Result<Table> {
     let mut table = Table::new(
         format!(
             "Comparing through Prometheus, {ROUNDS} rounds of {} series an instance",
