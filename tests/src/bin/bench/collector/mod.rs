@@ -5,6 +5,7 @@
 
 mod child;
 mod comparing;
+mod parsing;
 
 pub(crate) use child::run as child;
 
@@ -12,5 +13,7 @@ use crate::table::Table;
 
 /// All tables.
 pub(crate) fn tables() -> anyhow::Result<Vec<Table>> {
-    Ok(vec![comparing::table()?])
+    let mut tables = parsing::tables()?;
+    tables.push(comparing::table()?);
+    Ok(tables)
 }
