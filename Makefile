@@ -5,11 +5,12 @@ TARGET   := $(shell rustc -vV | sed -n 's/^host: //p')
 OUT      := $(or $(CARGO_TARGET_DIR),target)
 AGENT    := $(OUT)/$(TARGET)/release/tierprobe-agent
 COLLECTOR := $(OUT)/$(TARGET)/release/tierprobe-collector
+REFERENCE := $(OUT)/$(TARGET)/release/reference
 STATIC   := RUSTFLAGS="-C target-feature=+crt-static"
 KERNEL   := $(if $(wildcard out/guest-kernel/boot/vmlinuz-*),--kernel out/guest-kernel)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test golden bench accuracy calibration fuzz clean bench-collector
+.PHONY: help build demo check test golden bench accuracy alike calibration fuzz clean bench-collector
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -42,17 +43,22 @@ test: ## Everything, end to end included
 	TIERPROBE_AGENT=$(abspath $(AGENT)) TIERPROBE_COLLECTOR=$(abspath $(COLLECTOR)) cargo test --locked --workspace
 
 golden: ## Write the golden files and METRICS.md anew
-	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition
+	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition --test rules
 
 bench: ## Measure what the agent costs beside its peers, twelve minutes; writes agent/BUDGET.md
 	@tests/tools.sh bench
 	@$(MAKE) --no-print-directory build
 	cargo run --locked --release -p tierprobe-tests --bin bench -- budget --agent $(AGENT) --write agent/BUDGET.md
 
-accuracy: ## Measure beside the tools that people trust, two minutes; writes agent/ACCURACY.md
+accuracy: ## Measure beside the tools that people trust, five minutes; writes agent/ACCURACY.md
 	@tests/tools.sh accuracy
 	@$(MAKE) --no-print-directory build
-	cargo run --locked --release -p tierprobe-tests --bin bench -- accuracy --agent $(AGENT) --write agent/ACCURACY.md
+	$(STATIC) cargo build --locked --release --target $(TARGET) -p tierprobe-tests --bin reference
+	cargo run --locked --release -p tierprobe-tests --bin bench -- accuracy --agent $(AGENT) --reference $(REFERENCE) --write agent/ACCURACY.md
+
+alike: ## Compare an agent with itself, ten minutes; writes agent/ACCURACY.md
+	@$(MAKE) --no-print-directory build
+	cargo run --locked --release -p tierprobe-tests --bin bench -- alike --agent $(AGENT) --write agent/ACCURACY.md
 
 calibration: ## Simulate fleets with known ratios, four minutes; writes collector/CALIBRATION.md
 	@echo "==> simulating fleets"

@@ -25,7 +25,15 @@ promtool prometheus scraping_and_rules
 systemd-analyze systemd the_unit_file
 virt-what virt-what comparing_detection
 ip iproute2 network_namespaces
+iptables iptables packet_filters
+setpriv util-linux a_user_without_rights
+taskset util-linux pinning
+strace strace what_detection_opens
 git git the_house_rules
+mmdebstrap mmdebstrap a_guest_with_Debian
+mke2fs e2fsprogs a_guest_with_Debian
+lxcfs lxcfs the_memory_that_LXCFS_shows
+chromium chromium the_page
 "
 bench="$demo
 prometheus-node-exporter prometheus-node-exporter the_peer
@@ -35,6 +43,11 @@ taskset util-linux pinning
 "
 accuracy="$bench
 fio fio the_reference_for_storage
+mmdebstrap mmdebstrap the_reference_for_boot
+mke2fs e2fsprogs the_reference_for_boot
+cyclictest rt-tests the_reference_for_wake_ups
+oslat rt-tests the_reference_for_lost_time
+chrt util-linux real-time_threads
 "
 
 case "${1:-}" in
@@ -78,20 +91,31 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
-# gVisor: one static binary, only unpacked, too. Debian has it for some architectures.
-if [ "$1" = test ] && ! has runsc && [ ! -e out/runsc/usr/bin/runsc ]; then
-    if has apt-get && has dpkg-deb && mkdir -p out/runsc/download &&
-        (cd out/runsc/download && apt-get download -qq -o APT::Sandbox::User=root runsc 2>/dev/null); then
-        echo "==> unpacking runsc into out/runsc"
-        dpkg-deb -x out/runsc/download/*.deb out/runsc
-    else
-        echo "==> missing: runsc, for the place gVisor (package runsc)"
+# Programs that are only unpacked, too: gVisor is one static binary (Debian has it for some architectures),
+# systemd-nspawn needs nothing but the libraries of a systemd that is there, which installing it could upgrade, and
+# VictoriaMetrics comes with a service that nobody asked for.
+unpack() {
+    local program=$1 package=$2 purpose=$3
+    if has "$program" || [ -e "out/$program/usr/bin/$program" ]; then
+        return
     fi
-    rm -rf out/runsc/download
+    if has apt-get && has dpkg-deb && mkdir -p "out/$program/download" &&
+        (cd "out/$program/download" && apt-get download -qq -o APT::Sandbox::User=root "$package" 2>/dev/null); then
+        echo "==> unpacking $package into out/$program"
+        dpkg-deb -x "out/$program"/download/*.deb "out/$program"
+    else
+        echo "==> missing: $program, for ${purpose//_/ } (package $package)"
+    fi
+    rm -rf "out/$program/download"
+}
+if [ "$1" = test ]; then
+    unpack runsc runsc the_place_gVisor
+    unpack systemd-nspawn systemd-container the_place_systemd-nspawn
+    unpack victoria-metrics victoria-metrics reading_stores
 fi
 
 # The guest's kernel: Debian's, made for virtual machines.
-if [ "$1" != bench ] && [ "$1" != accuracy ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
+if [ "$1" != bench ] && ! ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 && ! ls /boot/vmlinuz-*cloud* >/dev/null 2>&1; then
     if has apt-get && has dpkg-deb && [ "$(uname -m)" = x86_64 ]; then
         [ -n "$(apt-cache policy linux-image-cloud-amd64 2>/dev/null)" ] || apt-get update -qq || true
         package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-.*\)/\1/p' | head -n 1)
@@ -105,4 +129,12 @@ if [ "$1" != bench ] && [ "$1" != accuracy ] && ! ls out/guest-kernel/boot/vmlin
         fi
     fi
     ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1 || echo "==> missing: a guest kernel, for the tier qemu (package linux-image-cloud-amd64)"
+fi
+
+# The disk of a guest that is a whole Debian.
+if [ "$1" = test ] || [ "$1" = accuracy ]; then
+    if [ "$(id -u)" = 0 ] && has mmdebstrap && has mke2fs && ls out/guest-kernel/boot/vmlinuz-* >/dev/null 2>&1; then
+        [ -e out/debian-guest/stamp ] || echo "==> building a Debian for a guest into out/debian-guest, half a minute"
+        tests/debian.sh || echo "==> missing: a Debian for a guest, for $([ "$1" = test ] && echo its tests || echo the reference for boot)"
+    fi
 fi

@@ -45,7 +45,9 @@ impl Cgroup {
             return mounts.iter().find_map(|mount| Self::below(fs, mount, path, Version::V1));
         }
         let (_, path) = lines.find(|(controllers, _)| controllers.is_empty())?;
-        let cgroup = Self::below(fs, "/sys/fs/cgroup", path, Version::V2)?;
+        // Beside hierarchies of version 1 the unified one has a folder of its own.
+        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+        let cgroup = mounts.iter().find_map(|mount| Self::below(fs, mount, path, Version::V2))?;
         let controllers = fs.text(&format!("{}/cgroup.controllers", cgroup.directory)).ok()?;
         controllers.split_ascii_whitespace().any(|one| one == controller).then_some(cgroup)
     }

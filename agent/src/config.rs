@@ -111,7 +111,7 @@ impl Wishes {
             pressure: file.probe.pressure,
             detect_interval: parse("detect.interval", file.detect.interval, &parse_duration)?,
             probes: file.probe.enabled.into_iter().collect(),
-            settings: SettingWishes { storage: file.probe.storage },
+            settings: SettingWishes { network: file.probe.network, storage: file.probe.storage },
         })
     }
 }
@@ -146,6 +146,7 @@ struct ProbeSection {
     budget: Option<f64>,
     pressure: Option<f64>,
     enabled: std::collections::BTreeMap<String, bool>,
+    network: crate::probe::network::settings::Wishes,
     storage: crate::probe::storage::settings::Wishes,
 }
 

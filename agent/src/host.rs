@@ -5,17 +5,20 @@
 //! roots lie below `DIR` and symbolic links are resolved as if `DIR` were `/`, so that nothing falls through to
 //! the live host.
 
+mod below;
 mod trace;
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, readlinkat};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{AccessFlags, faccessat};
 
@@ -216,6 +219,26 @@ impl HostFs {
         Ok(names)
     }
 
+    /// A connection to the server behind a socket, at once or not at all. A tree of files has no servers.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]: missing, refused, nobody listens, or too many are waiting.
+    pub fn connect(&self, path: &str) -> Result<UnixStream, ReadError> {
+        if !self.is_live() {
+            return Err(ReadError::NotFound);
+        }
+        // Without O_NONBLOCK a server that accepts nobody would hang the agent.
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let client = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect(client.as_raw_fd(), &UnixAddr::new(&self.real_path(path))?)?;
+        let stream = UnixStream::from(client);
+        let blocking = stream.set_nonblocking(false);
+        blocking
+            .map_err(|error| ReadError::Refused(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)))?;
+        Ok(stream)
+    }
+
     /// The kernel's log as far as it still has it, one record a line.
     ///
     /// # Errors
@@ -254,14 +277,13 @@ impl HostFs {
     fn open(&self, path: &str, flags: OFlag) -> Result<OwnedFd, ReadError> {
         let flags = flags | OFlag::O_CLOEXEC;
         let real = self.real_path(path);
-        let Some((jail, below)) =
+        let Some((jail, path)) =
             self.jail.as_ref().and_then(|jail| Some((jail, real.strip_prefix(jail).ok()?)))
         else {
             return Ok(open(&real, flags, Mode::empty())?);
         };
         let jail = open(jail, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-        Ok(openat2(jail, below, how)?)
+        Ok(below::open(&jail, path, flags)?)
     }
 
     fn real_path(&self, path: &str) -> PathBuf {
@@ -301,6 +323,21 @@ mod tests {
         assert_eq!(HostFs::fixture(fixture.path()).is_writable("/file"), Ok(None));
         assert_eq!(HostFs::live().is_writable(file.to_str().unwrap()), Ok(Some(true)));
         assert_eq!(HostFs::live().is_writable("/no/such/file"), Err(ReadError::NotFound));
+    }
+
+    #[test]
+    fn a_server_is_reached_on_the_live_host_alone_and_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let server = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        nix::sys::socket::listen(&server, nix::sys::socket::Backlog::new(1).unwrap()).unwrap();
+        let path = path.to_str().unwrap();
+        assert!(matches!(HostFs::fixture(Path::new("/")).connect(path), Err(ReadError::NotFound)));
+        // Nobody accepts: the queue fills, and then there is an answer all the same.
+        let waiting: Vec<_> = (0..8).map(|_| HostFs::live().connect(path)).collect();
+        assert!(waiting[0].is_ok());
+        assert!(matches!(waiting[7], Err(ReadError::Refused(Errno::EAGAIN))), "{waiting:?}");
+        assert!(matches!(HostFs::live().connect("/no/such/socket"), Err(ReadError::NotFound)));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - [`probe`]: what is measured; [`measure`] how samples are taken; [`mod@runner`] runs probes on a pinned thread;
 //!   [`schedule`] says when, within [`budget`].
 //! - [`lookout`]: finds out where the agent is, and notices that it may be elsewhere by now.
+//! - [`mod@echo`]: answers other agents that time the way to this one.
 //! - [`snapshot`]: the verdict and the latest round of each probe, the only shared state.
 //! - [`export`]: from a snapshot to the Prometheus exposition; [`record`] to JSON; `http` answers with it.
 //!
@@ -23,6 +24,7 @@ pub mod config;
 pub mod cpuid;
 pub mod detect;
 pub mod duration;
+pub mod echo;
 pub mod error;
 pub mod export;
 pub mod host;
@@ -40,6 +42,7 @@ pub mod record;
 pub mod runner;
 pub mod schedule;
 pub mod snapshot;
+mod socket;
 pub mod sys;
 pub mod user_file;
 
@@ -55,6 +58,7 @@ use tokio::net::TcpListener;
 pub use lookout::locate;
 
 use config::Config;
+use echo::Echo;
 use host::HostFs;
 use hostinfo::HostInfo;
 use lookout::Lookout;
@@ -79,7 +83,7 @@ pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> 
 ///
 /// # Errors
 ///
-/// If the measuring thread cannot be started.
+/// If the echo service or the measuring thread cannot be started.
 pub async fn run(
     config: Config,
     machine: Machine,
@@ -87,7 +91,10 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let place = Arc::new(locate(&machine));
-    let board = Arc::new(Board::new(Snapshot::new(Arc::clone(&place), &config.probes)));
+    let echo = Echo::start(&config.settings.network.echo_addresses, &place.host.boot_id)?;
+    let mut first = Snapshot::new(Arc::clone(&place), &config.probes);
+    first.echo = echo.as_ref().map(Echo::counts);
+    let board = Arc::new(Board::new(first));
     let stop = Arc::new(Stop::default());
     let measuring = start_measuring(&config, machine, &place.host, &board, &stop)?;
 
@@ -104,6 +111,7 @@ pub async fn run(
     tierprobe_web::serve(listeners, answers, Limits::default(), shutdown).await;
     stop.stop();
     let _panics_are_aborts = measuring.join();
+    drop(echo);
     Ok(())
 }
 

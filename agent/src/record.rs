@@ -119,7 +119,10 @@ impl Recorder {
             .probes
             .iter()
             .filter_map(|state| {
-                let (outcome, reason) = state.last.clone()?;
+                let (outcome, mut reason) = state.last.clone()?;
+                if outcome == Outcome::Ok {
+                    reason = state.absent.join("; ");
+                }
                 Some(ProbeOutcome { name: state.spec.name.to_owned(), outcome, reason })
             })
             .collect();

@@ -77,6 +77,19 @@ impl Runner {
         reports
     }
 
+    /// Whether some probe wants to be asked for news.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.probes.iter().any(|(_, ready)| ready.as_ref().is_ok_and(|probe| probe.listens()))
+    }
+
+    /// The probes that something has happened for.
+    pub fn news(&mut self) -> Vec<usize> {
+        let has_news = |(_, ready): &mut (&Spec, Ready)| ready.as_mut().is_ok_and(|probe| probe.has_news());
+        let probes = self.probes.iter_mut().enumerate();
+        probes.filter_map(|(index, probe)| has_news(probe).then_some(index)).collect()
+    }
+
     /// The share of the last ten seconds in which some task waited for a CPU (PSI); `None` where the kernel does not tell.
     #[must_use]
     pub fn cpu_pressure(&self) -> Option<f64> {
@@ -114,7 +127,8 @@ impl Runner {
             (Err(error), _) => Err(error.clone()),
         };
         let partners = result.as_ref().map_or(Duration::ZERO, |round| round.own_helpers_cpu);
-        let causes = watch.causes(placement.cpu, waited(), partners);
+        let answering = result.as_ref().map_or(Duration::ZERO, |round| round.answering_cpu);
+        let causes = watch.causes(placement.cpu, waited(), partners + answering);
         Some(Report {
             probe,
             result,

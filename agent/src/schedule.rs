@@ -19,10 +19,13 @@ use crate::sys::clock;
 /// Longest sleep: after it the wall clock is looked at again, in case it was set, and whether the place has changed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// How often probes are asked for news, if any wants to be.
+const NEWS_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Pause before the first round, in which the rest of the agent starts: neither must disturb the other.
 const START_PAUSE_NANOS: u64 = 100_000_000;
 
-/// How often a probe that runs once is tried again after it failed.
+/// How often a probe that runs once is tried again after it failed, or as long as it says that there is more to come.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// A share of each interval that one of several agents on a machine measures in.
@@ -131,19 +134,32 @@ pub fn run(
 ) {
     let mut snapshot = (*board.latest()).clone();
     let mut runner = prepare(&snapshot.place.detection);
-    let nap = LONGEST_SLEEP.min(lookout.interval());
+    let look_interval = LONGEST_SLEEP.min(lookout.interval());
+    // Who takes turns measures in no other's slot, whatever has happened.
+    let listens = |runner: &Runner| timing.slot.is_none() && runner.listens();
+    let mut nap = if listens(&runner) { NEWS_INTERVAL.min(look_interval) } else { look_interval };
+    let mut looked: Option<u64> = None;
     let mut budget = Budget::new(timing.budget);
     let mut due = first_due(specs, timing);
     let mut last_look = clock::monotonic_nanos();
     let mut turns: usize = 0;
     loop {
         let cpu = clock::thread_cpu();
-        if let Some((place, reason)) = lookout.look() {
-            if snapshot.arrive(place, reason) {
-                runner = prepare(&snapshot.place.detection);
-                due = first_due(specs, timing);
+        let is_time =
+            |then| Duration::from_nanos(clock::monotonic_nanos().saturating_sub(then)) >= look_interval;
+        if looked.is_none_or(is_time) {
+            looked = Some(clock::monotonic_nanos());
+            if let Some((place, reason)) = lookout.look() {
+                if snapshot.arrive(place, reason) {
+                    runner = prepare(&snapshot.place.detection);
+                    due = first_due(specs, timing);
+                    nap = if listens(&runner) { NEWS_INTERVAL.min(look_interval) } else { look_interval };
+                }
+                board.publish(snapshot.clone());
             }
-            board.publish(snapshot.clone());
+        }
+        if listens(&runner) {
+            hear(&mut runner, &mut due);
         }
         budget.spend(clock::thread_cpu().saturating_sub(cpu));
 
@@ -192,6 +208,15 @@ pub fn run(
     }
 }
 
+/// Makes due at once what something has happened for, unless it never runs again.
+fn hear(runner: &mut Runner, due: &mut [Due]) {
+    for probe in runner.news() {
+        if let Some(due) = due.get_mut(probe).filter(|due| due.start.is_some()) {
+            *due = Due { start: Some(clock::realtime_nanos()), end: u64::MAX };
+        }
+    }
+}
+
 /// Without a slot everything runs when the agent has started, so that the first scrape finds numbers soon.
 fn first_due(specs: &[&'static Spec], timing: Timing) -> Vec<Due> {
     let now = clock::realtime_nanos();
@@ -208,11 +233,13 @@ fn first_due(specs: &[&'static Spec], timing: Timing) -> Vec<Due> {
 }
 
 fn next_due(spec: &Spec, timing: Timing, now: u64, snapshot: &Snapshot, probe: usize) -> Due {
-    let outcome =
-        snapshot.probes.get(probe).and_then(|state| state.last.as_ref()).map(|(outcome, _)| *outcome);
+    let state = snapshot.probes.get(probe);
+    let outcome = state.and_then(|state| state.last.as_ref()).map(|(outcome, _)| *outcome);
+    let is_finished = state.and_then(|state| state.round.as_ref()).is_none_or(|round| !round.is_unfinished);
     let interval = match (timing.interval(spec), outcome) {
         // What does not exist here will not come into being.
-        (_, Some(Outcome::Unsupported)) | (None, Some(Outcome::Ok)) => return Due { start: None, end: 0 },
+        (_, Some(Outcome::Unsupported)) => return Due { start: None, end: 0 },
+        (None, Some(Outcome::Ok)) if is_finished => return Due { start: None, end: 0 },
         (Some(interval), _) => interval,
         (None, _) => timing.interval.unwrap_or(RETRY),
     };
@@ -308,6 +335,28 @@ mod tests {
         assert_eq!(start, 154 * SECOND);
         let (start, _) = timing(None, 4 * SECOND).next(Duration::from_secs(15), 154 * SECOND);
         assert_eq!(start, 169 * SECOND);
+    }
+
+    #[test]
+    fn what_runs_once_is_asked_again_until_it_is_finished() {
+        let machine =
+            crate::machine::Machine::live(crate::host::HostFs::fixture(std::path::Path::new("/nowhere")));
+        let place = Arc::new(crate::lookout::locate(&machine));
+        let once = crate::probe::find("boot").unwrap();
+        let mut snapshot = Snapshot::new(place, &[once]);
+        let now = 150 * SECOND;
+        let mut after = |result: Result<bool, crate::probe::ProbeError>| {
+            let result =
+                result.map(|is_unfinished| crate::probe::Round { is_unfinished, ..Default::default() });
+            let (cpu, elapsed) = (Duration::ZERO, Duration::ZERO);
+            let causes = Vec::new();
+            snapshot.apply(crate::runner::Report { probe: 0, result, causes, cpu, elapsed, timestamp: 1.0 });
+            next_due(once, timing(None, 4 * SECOND), now, &snapshot, 0).start
+        };
+        assert_eq!(after(Ok(true)), Some(154 * SECOND));
+        assert_eq!(after(Err(crate::probe::ProbeError::Failed(String::new()))), Some(154 * SECOND));
+        assert_eq!(after(Ok(false)), None);
+        assert_eq!(after(Err(crate::probe::ProbeError::Unsupported(String::new()))), None);
     }
 
     #[test]

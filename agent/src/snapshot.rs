@@ -7,6 +7,7 @@ use tierprobe_model::family::BUCKETS;
 use tierprobe_model::record::Outcome;
 use tierprobe_model::{Cause, Detection, Family, Quantiles};
 
+use crate::echo::Counts;
 use crate::hostinfo::HostInfo;
 use crate::measure::Summary;
 use crate::probe::{GaugeSeries, LabelValue, ProbeError, Spec};
@@ -79,6 +80,8 @@ pub struct Snapshot {
     pub tier_changes: u64,
     /// What each probe has found so far.
     pub probes: Vec<ProbeState>,
+    /// What the echo service counts, which goes on meanwhile; `None` where it is off.
+    pub echo: Option<Arc<Counts>>,
 }
 
 /// What one probe has found so far.
@@ -102,6 +105,8 @@ pub struct ProbeState {
     pub durations: Vec<DurationState>,
     /// Gauges of the last round.
     pub gauges: Vec<GaugeSeries>,
+    /// What the last round could not measure, and why.
+    pub absent: Vec<String>,
 }
 
 /// The last round of a probe.
@@ -113,6 +118,8 @@ pub struct LastRound {
     pub elapsed: Duration,
     /// What disturbed it.
     pub causes: Vec<Cause>,
+    /// Whether there is more to come: see [`Round`](crate::probe::Round).
+    pub is_unfinished: bool,
 }
 
 /// One duration series: its last round, and all rounds together.
@@ -153,7 +160,8 @@ impl Snapshot {
     /// A snapshot before the first round.
     #[must_use]
     pub fn new(place: Arc<Place>, specs: &[&'static Spec]) -> Self {
-        Self { place, tier_changes: 0, probes: specs.iter().map(|spec| ProbeState::new(spec)).collect() }
+        let probes = specs.iter().map(|spec| ProbeState::new(spec)).collect();
+        Self { place, tier_changes: 0, probes, echo: None }
     }
 
     /// Takes in what a run gave.
@@ -214,12 +222,14 @@ impl ProbeState {
             round: None,
             durations: Vec::new(),
             gauges: Vec::new(),
+            absent: Vec::new(),
         }
     }
 
     fn forget_round(&mut self) {
         self.round = None;
         self.gauges.clear();
+        self.absent.clear();
     }
 
     fn apply(&mut self, report: Report) {
@@ -241,9 +251,14 @@ impl ProbeState {
         for (count, cause) in self.disturbed.iter_mut().zip(Cause::ALL) {
             *count += u64::from(report.causes.contains(cause));
         }
-        self.round =
-            Some(LastRound { timestamp: report.timestamp, elapsed: report.elapsed, causes: report.causes });
+        self.round = Some(LastRound {
+            timestamp: report.timestamp,
+            elapsed: report.elapsed,
+            causes: report.causes,
+            is_unfinished: round.is_unfinished,
+        });
         self.gauges = round.gauges;
+        self.absent = round.absent;
         for known in &mut self.durations {
             known.quantiles = None;
         }

@@ -164,6 +164,7 @@ fn check_says_of_every_probe_what_became_of_it() {
         "cpu",
         "spawn",
         "network",
+        "netfilter",
         "storage",
     ] {
         assert!(text.lines().any(|line| line.starts_with(probe)), "{text}");

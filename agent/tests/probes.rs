@@ -142,7 +142,7 @@ fn storage_is_timed_where_it_was_told_to_and_nowhere_else() {
         assert!(operations.iter().any(|operation| operation == expected), "{operations:?}");
     }
     assert!(values(&measured, "tierprobe_storage_seconds", "directory").iter().all(|one| one == path));
-    assert_eq!(gauge(&measured, "tierprobe_storage_written_bytes"), Some(65_536.0 + 2.0 * 24_576.0));
+    assert_eq!(gauge(&measured, "tierprobe_storage_written_bytes"), Some(65_536.0 + 2.0 * 32_768.0));
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "something is left behind");
 
     let nowhere = record(&mut measuring(&["--rounds", "1", "--probe", "storage"]));

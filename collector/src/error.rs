@@ -6,6 +6,7 @@ use crate::exposition::ExpositionError;
 use crate::http::HttpError;
 use crate::http::address::AddressError;
 use crate::source::intake::MOST_SERIES;
+use crate::source::store::StoreError;
 use crate::source::unpack::UnpackError;
 
 const FORMS: &str = "a source is http(s)://HOST:PORT/metrics of an agent, prometheus+http(s)://HOST:PORT/PREFIX of a \
@@ -122,6 +123,9 @@ pub enum SourceError {
     /// The system does not give what asking over HTTP needs.
     #[error("cannot scrape: {0}")]
     Runtime(String),
+    /// A store gave nothing usable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Nothing in it can be compared.
     #[error("it holds no measurement: no probe has finished a round; run the agent longer")]
     NoRounds,

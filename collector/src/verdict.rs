@@ -18,6 +18,8 @@ pub enum Verdict {
     NoDifference,
     /// The evidence does not decide.
     Inconclusive,
+    /// None: the window is not over.
+    Live,
 }
 
 impl Verdict {
@@ -29,6 +31,7 @@ impl Verdict {
             Self::Faster => "faster",
             Self::NoDifference => "no_difference",
             Self::Inconclusive => "inconclusive",
+            Self::Live => "live",
         }
     }
 
@@ -42,6 +45,7 @@ impl Verdict {
             (Self::Faster, _) => "less",
             (Self::NoDifference, _) => "no difference",
             (Self::Inconclusive, _) => "inconclusive",
+            (Self::Live, _) => "live",
         }
     }
 
@@ -67,6 +71,8 @@ pub enum Reason {
     NonPositive,
     /// The difference would count alone, but not among so many rows.
     ManyRows,
+    /// A store warns of its data, so some may be missing.
+    Incomplete,
     /// The clock is too coarse to rule out a difference of the threshold.
     CoarseClock,
     /// The interval holds both no difference and one that matters.
@@ -85,6 +91,7 @@ impl Reason {
             Self::ZeroVariance => "zero_variance",
             Self::NonPositive => "non_positive",
             Self::ManyRows => "many_rows",
+            Self::Incomplete => "incomplete",
             Self::CoarseClock => "coarse_clock",
             Self::WideInterval => "wide_interval",
         }

@@ -46,7 +46,7 @@ pub struct ProbeOutcome {
     pub name: String,
     /// How its last run ended.
     pub outcome: Outcome,
-    /// Why it is not `ok`; empty where it is.
+    /// Why it is not `ok`; where it is, which part has no numbers, and why. Empty where there is nothing to say.
     #[serde(default)]
     pub reason: String,
 }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use tierprobe_model::record::Outcome;
 
 use crate::cli::CheckArgs;
+use crate::echo::Echo;
 use crate::probe::{PROBES, Spec};
 use crate::record::measure;
 use crate::snapshot::Snapshot;
@@ -21,6 +22,8 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let place = Arc::new(locate(&machine));
     let specs: Vec<&'static Spec> = PROBES.iter().collect();
     let snapshot = Snapshot::new(Arc::clone(&place), &specs);
+    let echo_addresses = &settings.network.echo_addresses;
+    let _echo = Echo::start(echo_addresses, &place.host.boot_id)?;
     let recorder = std::thread::scope(|scope| {
         let checking = super::measuring_thread().spawn_scoped(scope, || {
             let runner = runner(&specs, &settings, &machine.fs, &place.detection);
@@ -54,6 +57,14 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             reason
         };
         let _infallible = writeln!(text, "{:<11} {:<12} {detail}", state.spec.name, outcome.as_str());
+        for absent in &state.absent {
+            let _infallible = writeln!(text, "{:<11} {:<12} {absent}", "", "absent");
+        }
+    }
+    if !echo_addresses.is_empty() {
+        let addresses: Vec<String> = echo_addresses.iter().map(ToString::to_string).collect();
+        let _infallible =
+            writeln!(text, "{:<11} {:<12} could answer on {}", "echo", "ok", addresses.join(", "));
     }
     super::print(text.as_bytes())?;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -13,6 +13,7 @@ use tierprobe_model::{Kind, Unit};
 
 use crate::cli::{MeasureArgs, MeasureFormat};
 use crate::config::find_probe;
+use crate::echo::Echo;
 use crate::probe::{PROBES, Spec};
 use crate::process::ProcessStats;
 use crate::record::{Recorder, measure};
@@ -26,6 +27,7 @@ pub(super) fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     let place = Arc::new(locate(&machine));
     let instance = args.instance.clone().unwrap_or_else(|| place.host.name.clone());
     let snapshot = Snapshot::new(Arc::clone(&place), &specs);
+    let _echo = Echo::start(&settings.network.echo_addresses, &place.host.boot_id)?;
 
     let bar = progress_bar(args.rounds);
     // On a thread of its own: it is pinned, and the first thread's affinity says where it may go next.
@@ -114,6 +116,9 @@ fn table(recorder: &Recorder) -> String {
                 let _infallible = writeln!(text, "{}: {outcome}: {reason}", state.spec.name);
             }
             _ => {}
+        }
+        for absent in &state.absent {
+            let _infallible = writeln!(text, "{}: absent: {absent}", state.spec.name);
         }
         if let Some(LastRound { causes, .. }) = &state.round
             && !causes.is_empty()

@@ -174,6 +174,24 @@ pub(super) const LAST_DISTURBED: Family = family(
     &["probe"],
     "Whether something other than the tier had a part in the last round.",
 );
+pub(super) const ECHO_MESSAGES: Family = family(
+    "tierprobe_echo_messages_total",
+    Kind::Counter,
+    &["protocol", "outcome"],
+    "Messages to the echo service by what became of them; absent where it is off.",
+);
+pub(super) const ECHO_CONNECTIONS: Family = family(
+    "tierprobe_echo_connections_total",
+    Kind::Counter,
+    &["outcome"],
+    "Connections to the echo service: taken, reset because there were too many, ended because they took too long.",
+);
+pub(super) const ECHO_CPU: Family = family(
+    "tierprobe_echo_cpu_seconds_total",
+    Kind::Counter,
+    &[],
+    "CPU time of the echo service's thread; it is in process_cpu_seconds_total, too.",
+);
 pub(super) const PROCESS_CPU: Family = family(
     "process_cpu_seconds_total",
     Kind::Counter,
@@ -226,6 +244,9 @@ pub const ALL: &[&Family] = &[
     &CPU,
     &LAST_ROUND,
     &LAST_DISTURBED,
+    &ECHO_MESSAGES,
+    &ECHO_CONNECTIONS,
+    &ECHO_CPU,
     &PROCESS_CPU,
     &PROCESS_RESIDENT,
     &PROCESS_VIRTUAL,

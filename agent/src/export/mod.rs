@@ -1,6 +1,7 @@
 //! From a snapshot to what Prometheus reads. The only user of the `prometheus` crate.
 
 mod adapter;
+mod echo;
 pub mod families;
 mod isolation;
 
@@ -27,6 +28,9 @@ pub fn text(snapshot: &Snapshot, process: &ProcessStats) -> Result<Vec<u8>, prom
     exposition.count(&f::TIER_CHANGES, &[], snapshot.tier_changes);
     for state in &snapshot.probes {
         probe(&mut exposition, &snapshot.place, state);
+    }
+    if let Some(counts) = &snapshot.echo {
+        echo::add(&mut exposition, counts);
     }
     own_process(&mut exposition, process);
     let mut text = Vec::with_capacity(64 << 10);

@@ -6,7 +6,8 @@
 mod boot;
 mod cpu;
 mod memory;
-mod network;
+mod netfilter;
+pub mod network;
 mod page_fault;
 mod partner;
 mod scheduler;
@@ -61,6 +62,7 @@ pub const PROBES: &[Spec] = &[
     cpu::SPEC,
     spawn::SPEC,
     network::SPEC,
+    netfilter::SPEC,
     storage::SPEC,
 ];
 
@@ -98,6 +100,16 @@ pub trait Probe: Send {
     /// [`ProbeError::Unsupported`] where what it measures does not exist here, [`ProbeError::Failed`] where it
     /// should have worked.
     fn measure(&mut self, placement: Placement) -> Result<Round, ProbeError>;
+
+    /// Whether it wants to be asked for news once a second between its rounds.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    /// Whether something has happened that is worth a round at once. Must cost some microseconds at most.
+    fn has_news(&mut self) -> bool {
+        false
+    }
 }
 
 /// Why a probe has no numbers.
@@ -142,8 +154,15 @@ pub struct Round {
     pub durations: Vec<DurationSeries>,
     /// Everything that is one value.
     pub gauges: Vec<GaugeSeries>,
+    /// What it could not measure though the rest went well, and why, for people.
+    pub absent: Vec<String>,
+    /// Whether what the probe measures is still going on, so that a probe that runs once wants to be asked again.
+    pub is_unfinished: bool,
     /// CPU time of the probe's own other threads. The measuring thread may have waited so long for them.
     pub own_helpers_cpu: Duration,
+    /// CPU time that others on this machine may have used to answer, on the measuring thread's CPU: it may have waited
+    /// for that, too.
+    pub answering_cpu: Duration,
 }
 
 /// One series of a duration family in one round.
@@ -183,6 +202,24 @@ impl Round {
         }
         if let Some(summary) = Summary::of(samples) {
             self.durations.push(DurationSeries { family, labels, summary });
+        }
+    }
+
+    /// Leaves out `what`, which `why` speaks against.
+    pub(crate) fn miss(&mut self, what: &str, why: impl std::fmt::Display) {
+        self.absent.push(format!("{what}: {why}"));
+    }
+
+    /// The round, unless nothing in it was to be measured.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is missing, where that is all there is.
+    pub(crate) fn complete(self) -> Result<Self, ProbeError> {
+        if self.durations.is_empty() && self.gauges.is_empty() && !self.absent.is_empty() {
+            Err(ProbeError::Failed(self.absent.join("; ")))
+        } else {
+            Ok(self)
         }
     }
 

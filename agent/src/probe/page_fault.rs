@@ -5,27 +5,31 @@
 //! there. Batches of 16 pages, 16 of them; huge pages are off for the mapping.
 //! `huge`: a 2 MiB page, three of them, each a mapping of its own and timed alone; absent where the kernel gives none,
 //! which is looked at each time. Clearing 2 MiB is the larger part of it.
+//! Fresh memory: 1 MiB that the agent has not had in this round, while it holds the pages before, each page timed alone:
+//! the median, and the longest, which is where the host had to provide memory for the guest (a balloon, nested paging).
 //! The ratio of the smallest first touch to the smallest `getppid`, taken at once on the same CPU, is a gauge.
 //! Under nested paging each fault may cost a second one in the hypervisor; with shadow paging each costs exits. The
 //! ratio of a fault to a system call shows it without a reference machine.
 //!
 //! # What distorts it
 //!
-//! Memory that the host has not given the guest yet (balloon, first use of a guest page) makes single batches dear:
-//! they show in p99 and the maximum. Memory pressure makes the kernel reclaim in the fault. A seccomp filter makes
+//! Memory that the host has not given the guest yet (balloon, first use of a guest page) makes single faults dear:
+//! they show in the longest of fresh memory, in p99 and in the maximum. The kernel hands out first what was given back
+//! last, so that fresh memory is often new to the agent alone. Memory pressure makes the kernel reclaim in the fault. A seccomp filter makes
 //! `getppid` dearer and with that the ratio smaller.
 //!
 //! # Cost
 //!
-//! 544 faults and three huge ones, 0.5 to 1.5 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
+//! 800 faults and three huge ones, 0.8 to 2 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
 
+use nix::errno::Errno;
 use tierprobe_model::{Family, Kind};
 
+use super::syscall::getppid;
 use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::host::HostFs;
-use crate::measure::{Plan, Samples, time};
+use crate::measure::{Plan, Samples, Summary, time};
 use crate::sys::memory::{HugePage, Pages};
-use crate::sys::raw;
 
 const FAULT: Family = Family {
     name: "tierprobe_page_fault_seconds",
@@ -38,6 +42,19 @@ const COLD: Family = Family {
     help: "Time of the first page fault after the pause since the last round, with one clock read.",
     kind: Kind::Gauge,
     labels: &["touch"],
+};
+
+const FRESH: Family = Family {
+    name: "tierprobe_page_fault_fresh_median_seconds",
+    help: "Time until the kernel has provided one page that the agent had not had in the round, timed alone; median.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const FRESH_LONGEST: Family = Family {
+    name: "tierprobe_page_fault_fresh_longest_seconds",
+    help: "The longest of them: where the host has to provide memory for the guest, it is that.",
+    kind: Kind::Gauge,
+    labels: &[],
 };
 
 const RATIO: Family = Family {
@@ -55,7 +72,7 @@ pub(super) const SPEC: Spec = Spec {
     operations: Some(PLAN.operations),
     measures_waiting: false,
     pauses_under_pressure: false,
-    families: &[&FAULT, &COLD, &RATIO],
+    families: &[&FAULT, &COLD, &FRESH, &FRESH_LONGEST, &RATIO],
     prepare: |site| Ok(Box::new(PageFault { huge_bytes: huge_bytes(site.fs) })),
 };
 
@@ -63,6 +80,9 @@ const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 16 };
 
 /// Pages that one pass touches: the cold one and all batches.
 const PAGES: usize = 1 + 16 * 16;
+
+/// Fresh pages: the first is thrown away, with the page table that it needs.
+const FRESH_PAGES: u32 = 256;
 
 /// Huge pages that a round asks for.
 const HUGE_PAGES: usize = 3;
@@ -90,26 +110,35 @@ const LARGEST_HUGE_PAGE: usize = 2 << 20;
 
 impl Probe for PageFault {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
-        let pages = Pages::map(PAGES).map_err(|error| ProbeError::failed("mmap", error))?;
+        let pages = Pages::map(PAGES).map_err(|error| ProbeError::failed("mapping memory", error))?;
         let mut round = Round::default();
         let first = touch_all(&pages)?;
         let smallest = |samples: &Samples| samples.warm.iter().copied().reduce(f64::min);
-        let calls = time(CALLS, || {
-            raw::getppid();
-            Ok::<(), ProbeError>(())
-        })?;
-        if let (Some(fault), Some(call)) = (smallest(&first), smallest(&calls).filter(|call| *call > 0.0)) {
-            round.gauge(&RATIO, NO_LABELS, fault / call);
+        match time(CALLS, getppid) {
+            Ok(calls) => {
+                let call = smallest(&calls).filter(|call| *call > 0.0);
+                if let (Some(fault), Some(call)) = (smallest(&first), call) {
+                    round.gauge(&RATIO, NO_LABELS, fault / call);
+                }
+            }
+            Err(errno) => round.miss("the ratio to getppid", errno),
         }
         round.add(&FAULT, Some(&COLD), ["first_touch"], first);
         pages.discard().map_err(|error| ProbeError::failed("madvise", error))?;
         let retouch = touch_all(&pages)?;
         // The pass before has warmed everything: its first touch is not a cold one.
         round.add(&FAULT, None, ["retouch"], retouch);
-        if let Some(bytes) = self.huge_bytes {
-            round.add(&FAULT, None, ["huge"], touch_huge(bytes)?);
+        if let Some(fresh) = Summary::of(touch_fresh()?) {
+            round.gauge(&FRESH, NO_LABELS, fresh.quantiles.p50);
+            round.gauge(&FRESH_LONGEST, NO_LABELS, fresh.quantiles.max);
         }
-        Ok(round)
+        drop(pages);
+        match self.huge_bytes.map(touch_huge) {
+            Some(Ok(samples)) => round.add(&FAULT, None, ["huge"], samples),
+            Some(Err(errno)) => round.miss("huge pages", errno),
+            None => {}
+        }
+        round.complete()
     }
 }
 
@@ -123,18 +152,30 @@ fn touch_all(pages: &Pages) -> Result<Samples, ProbeError> {
     })
 }
 
+/// Touches pages of a mapping of their own, each alone. Those before are still held, or the kernel would give the same
+/// ones again.
+fn touch_fresh() -> Result<Samples, ProbeError> {
+    let pages = usize::try_from(FRESH_PAGES).unwrap_or(0);
+    let fresh = Pages::map(pages).map_err(|error| ProbeError::failed("mapping memory", error))?;
+    let mut next = 0;
+    time(Plan { operations: 1, warm_up: 0, samples: FRESH_PAGES - 1 }, || {
+        fresh.touch(next);
+        next += 1;
+        Ok(())
+    })
+}
+
 /// Touches huge pages of `bytes`. Without samples where the kernel has none to give at the moment: a small page in its
 /// place would look like a very cheap one.
-fn touch_huge(bytes: usize) -> Result<Samples, ProbeError> {
-    let failed = |error| ProbeError::failed("huge page", error);
+fn touch_huge(bytes: usize) -> Result<Samples, Errno> {
     let mut samples = Samples::default();
     for _ in 0..HUGE_PAGES {
-        let page = HugePage::map(bytes).map_err(failed)?;
+        let page = HugePage::map(bytes)?;
         let one = time(Plan { operations: 1, warm_up: 0, samples: 0 }, || {
             page.touch();
-            Ok::<(), ProbeError>(())
+            Ok::<(), Errno>(())
         })?;
-        if page.present().map_err(failed)? == page.count() {
+        if page.present()? == page.count() {
             samples.warm.extend(one.cold);
         }
     }

@@ -3,6 +3,8 @@
 /// What probes need to be told. Each probe that has settings has a field of its own name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// Of the probe `network`.
+    pub network: super::network::settings::Settings,
     /// Of the probe `storage`.
     pub storage: super::storage::settings::Settings,
 }

@@ -7,8 +7,8 @@
 //!
 //! # What distorts it
 //!
-//! Where the kernel makes CPUID fault and answers it itself, the fault would be measured and not the exit: the probe
-//! is then unsupported. gVisor traps CPUID too. A long time says "leaves the guest", not which hypervisor: that is
+//! Where CPUID is made to fault and a tracer answers it (`arch_prctl(ARCH_SET_CPUID)`), the fault would be measured and
+//! not the exit: the probe is then unsupported. gVisor traps CPUID too. A long time says "leaves the guest", not which hypervisor: that is
 //! detection's to say.
 //!
 //! # Cost
@@ -57,7 +57,7 @@ fn prepare() -> Result<Box<dyn Probe>, ProbeError> {
         ));
     }
     if raw::cpuid_faulting() == Some(true) {
-        return Err(ProbeError::unsupported("the kernel makes CPUID fault and answers it itself"));
+        return Err(ProbeError::unsupported("CPUID faults here, and a tracer answers it"));
     }
     Ok(Box::new(VmExit))
 }

@@ -20,7 +20,7 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// What the kernel said; `EINVAL` for no pages.
+    /// What the kernel said; `EINVAL` for no pages. Also if it refuses to keep huge pages out.
     pub fn map(count: usize) -> Result<Self, Errno> {
         let page = page_size();
         let length = NonZeroUsize::new(count * page).ok_or(Errno::EINVAL)?;
@@ -28,10 +28,12 @@ impl Pages {
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
         let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
         let pages = Self { start, length, page };
-        // Without this a huge page may answer the first touch, and the other 511 cost nothing. Kernels
-        // without huge pages refuse the advice, and need none.
-        let _unneeded = pages.advise(MmapAdvise::MADV_NOHUGEPAGE);
-        Ok(pages)
+        // Without this a huge page may answer the first touch, and the other 511 cost nothing.
+        match pages.advise(MmapAdvise::MADV_NOHUGEPAGE) {
+            // Kernels without huge pages do not know the advice, and need none.
+            Ok(()) | Err(Errno::EINVAL) => Ok(pages),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// How many pages there are.

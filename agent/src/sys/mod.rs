@@ -6,6 +6,8 @@
 pub mod clock;
 pub mod cpuid;
 pub mod memory;
+pub mod netfilter;
+pub mod netlink;
 pub mod process;
 pub mod raw;
 pub mod thread;

@@ -5,10 +5,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use nix::errno::Errno;
 use nix::libc::{self, c_long};
 
-/// `getppid()`: the shortest system call that nothing answers from memory.
+/// `getppid()`: the shortest system call that nothing answers from memory. Negative where a seccomp filter refuses it.
 #[inline]
 pub fn getppid() -> c_long {
-    // SAFETY: getppid takes no arguments and cannot fail.
+    // SAFETY: getppid takes no arguments and touches no memory of ours.
     unsafe { libc::syscall(libc::SYS_getppid) }
 }
 
@@ -61,7 +61,7 @@ pub fn open_close(directory: BorrowedFd<'_>, path: &std::ffi::CStr) -> Result<()
     Errno::result(closed).map(|_| ())
 }
 
-/// Whether CPUID faults into the kernel, which then answers it in software.
+/// Whether CPUID faults: the kernel then sends a signal, and whoever traces the process answers it in software.
 ///
 /// `None` where the kernel cannot tell: before Linux 4.12, or not on x86.
 #[must_use]

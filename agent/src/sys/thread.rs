@@ -55,9 +55,27 @@ pub fn set_smallest_timer_slack() -> Result<(), Errno> {
     nix::sys::prctl::set_timerslack(1)
 }
 
+/// By how many nanoseconds the kernel may put off a wake-up of the calling thread; 0 for real-time ones.
+///
+/// # Errors
+///
+/// What the kernel said.
+pub fn timer_slack_nanos() -> Result<i32, Errno> {
+    nix::sys::prctl::get_timerslack()
+}
+
 /// Sleeps until `CLOCK_MONOTONIC` shows `deadline_nanos`.
-pub fn sleep_until(deadline_nanos: u64) {
+///
+/// # Errors
+///
+/// What the kernel said, if it refused to: the call has returned at once then.
+pub fn sleep_until(deadline_nanos: u64) -> Result<(), Errno> {
     let deadline = TimeSpec::from_duration(Duration::from_nanos(deadline_nanos));
     let absolute = ClockNanosleepFlags::TIMER_ABSTIME;
-    while clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &deadline) == Err(Errno::EINTR) {}
+    loop {
+        match clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &deadline) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(|_| ()),
+        }
+    }
 }

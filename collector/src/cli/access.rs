@@ -95,7 +95,7 @@ impl Args {
     }
 }
 
-fn above_zero(text: &str) -> Result<Duration, String> {
+pub(super) fn above_zero(text: &str) -> Result<Duration, String> {
     let duration = duration::parse(text)?;
     if duration.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(duration) }
 }

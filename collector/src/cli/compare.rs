@@ -6,22 +6,24 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{access, progress};
+use super::{access, progress, store};
 use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Builder, Dataset, Filter};
 use crate::observation::Statistic;
-use crate::report::{self, Format};
+use crate::report::{self, Format, Input};
 use crate::source::scrape::collect::{Event, Report, Schedule};
 use crate::source::{self, Source};
 use crate::stats::equivalence::Threshold;
+use crate::warning::some_of;
 use crate::{duration, output};
 
 /// What to compare, and how.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// http(s)://HOST:PORT/metrics of an agent; file_sd:FILE, http_sd:URL, dns:NAME:PORT or dns+srv:NAME for a list
-    /// of agents; a .json file of `tierprobe-agent measure --format json`; a .prom, .txt or .om file with a saved scrape;
-    /// each also packed as .gz or .zst; a folder of such files; or - for standard input
+    /// of agents; prometheus+http(s)://HOST:PORT/PREFIX of a Prometheus, Thanos, Mimir or VictoriaMetrics; a .json file
+    /// of `tierprobe-agent measure --format json`; a .prom, .txt or .om file with a saved scrape; each also packed as
+    /// .gz or .zst; a folder of such files; or - for standard input
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<Source>,
 
@@ -56,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = window)]
     window: Option<Duration>,
 
-    /// How long to scrape agents
+    /// How long to scrape agents, and how far back to ask stores
     #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
     duration: Duration,
 
@@ -83,6 +85,9 @@ pub struct Args {
 
     #[command(flatten)]
     access: access::Args,
+
+    #[command(flatten)]
+    store: store::Args,
 }
 
 /// Gathers, compares and reports.
@@ -102,6 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         schedule,
         rules: args.access.rules()?,
         net: args.access.net(),
+        store: args.store.options(args.duration, args.statistic)?,
         only: Some(args.statistic),
         ..source::Options::default()
     };
@@ -113,7 +119,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
     let mut builder = Builder::keeping(args.statistic);
     gathered.collected.into_iter().for_each(|one| builder.add(one));
-    let dataset = builder.build().with_dropped(gathered.dropped);
+    let dataset = builder.build().with_dropped(gathered.dropped).with_notes(gathered.notes);
     let options = Options {
         by: args.by.clone(),
         baseline: args.baseline.clone(),
@@ -129,7 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let comparison = compare::compare(&dataset, &options)
         // What was dropped may well be why, and without a report nobody else says so.
         .with_context(|| dropped(&dataset))?;
-    let text = report::render(&comparison, args.format)?;
+    let text = report::render(&Input::new(&comparison, &dataset, &options), args.format)?;
     output::write(&text, args.output.as_deref())
 }
 
@@ -139,7 +145,7 @@ fn dropped(dataset: &Dataset) -> String {
     if dropped.is_empty() {
         "cannot compare".to_owned()
     } else {
-        format!("cannot compare (no data from {})", dropped.join("; "))
+        format!("cannot compare (no data from {})", some_of(&dropped))
     }
 }
 

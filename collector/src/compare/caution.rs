@@ -44,6 +44,8 @@ pub(super) fn of_data(dataset: &Dataset, grouped: &Grouped<'_>, options: &Option
     if !unpaired.is_empty() {
         warnings.push(Warning::Unpaired { by: options.pair.clone(), instances: unpaired });
     }
+    let said = dataset.notes().iter().cloned();
+    warnings.extend(said.map(|note| Warning::Store { note }));
     warnings.extend(drift::of(&grouped.groups, options));
     let discarded = dataset.discarded();
     if discarded.not_finite + discarded.clock_resets > 0 {

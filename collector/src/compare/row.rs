@@ -129,3 +129,15 @@ pub struct Row {
     /// What is to be known of this row.
     pub warnings: Vec<Warning>,
 }
+
+impl Row {
+    /// Takes back what the row says, as its data may be incomplete.
+    pub(super) fn lower(&mut self) {
+        self.here = None;
+        if self.verdict != Verdict::Inconclusive {
+            self.verdict = Verdict::Inconclusive;
+            self.reason = Some(Reason::Incomplete);
+            self.tags.clear();
+        }
+    }
+}

@@ -91,7 +91,7 @@ impl Builder {
             members.push(member);
         }
         let help = keys.help().clone();
-        Dataset { members, sources: self.sources, dropped: Vec::new(), discarded, help }
+        Dataset { members, sources: self.sources, dropped: Vec::new(), notes: Vec::new(), discarded, help }
     }
 
     /// The place of an instance, which is added if it is new.

@@ -20,7 +20,7 @@ pub use member::Member;
 
 use crate::observation::{Collected, Discarded, Vocabulary};
 pub use crate::observation::{Reading, Readings, SeriesKey};
-use crate::source::Dropped;
+use crate::source::{Dropped, Note};
 
 /// What one source gave.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -39,6 +39,7 @@ pub struct Dataset {
     members: Vec<Member>,
     sources: Vec<SourceSummary>,
     dropped: Vec<Dropped>,
+    notes: Vec<Note>,
     discarded: Discarded,
     help: BTreeMap<String, String>,
 }
@@ -60,6 +61,19 @@ impl Dataset {
     pub fn with_dropped(mut self, dropped: Vec<Dropped>) -> Self {
         self.dropped.extend(dropped);
         self
+    }
+
+    /// The same, with what stores said of their data.
+    #[must_use]
+    pub fn with_notes(mut self, notes: Vec<Note>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
+    /// What stores said of their data.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// All instances, in the order in which they came.

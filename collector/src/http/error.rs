@@ -63,7 +63,15 @@ impl HttpError {
             None => Self::Protocol(crate::error::chain(error)),
         }
     }
+
+    /// What went wrong while the two sides were getting to know each other.
+    pub(super) fn of_handshake(place: &str, error: &std::io::Error) -> Self {
+        let why = tls_error(error).map_or_else(|| format!("{error}; {NO_TLS}"), advice);
+        Self::Tls { place: place.to_owned(), why }
+    }
 }
+
+const NO_TLS: &str = "does it speak TLS at all? Try http://";
 
 /// The TLS error among the causes.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
@@ -108,7 +116,7 @@ fn advice(error: &rustls::Error) -> String {
             }
             _ => "",
         },
-        rustls::Error::InvalidMessage(_) => "does it speak TLS at all? Try http://",
+        rustls::Error::InvalidMessage(_) => NO_TLS,
         _ => "",
     };
     if advice.is_empty() { error.to_string() } else { format!("{error}; {advice}") }

@@ -15,12 +15,23 @@ const SEEN_MEMORY: &str = "tierprobe_memory_";
 /// The launcher that the others are compared with, where it ran.
 const BASELINE: &str = "process";
 
+/// A comparison with what it was made of.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    /// The comparison.
+    pub(crate) comparison: Comparison,
+    /// What was compared.
+    pub(crate) dataset: Dataset,
+    /// How it was compared.
+    pub(crate) options: Options,
+}
+
 /// Compares what was measured.
 ///
 /// # Errors
 ///
 /// When there are no two launchers to compare.
-pub(crate) fn compare(entrants: &[Entrant<'_>], measured: Vec<Measured>) -> Result<Comparison, CompareError> {
+pub(crate) fn compare(entrants: &[Entrant<'_>], measured: Vec<Measured>) -> Result<Compared, CompareError> {
     let mut collected: Vec<Collected> = measured.into_iter().map(|one| one.collected).collect();
     for entrant in entrants.iter().filter(|entrant| !entrant.starts.is_empty()) {
         let name = entrant.launcher.name();
@@ -48,7 +59,9 @@ pub(crate) fn compare(entrants: &[Entrant<'_>], measured: Vec<Measured>) -> Resu
         window: Window::Whole,
         ..Options::default()
     };
-    compare::compare(&Dataset::new(collected), &options)
+    let dataset = Dataset::new(collected);
+    let comparison = compare::compare(&dataset, &options)?;
+    Ok(Compared { comparison, dataset, options })
 }
 
 /// An instance that starts were measured of, and nothing else.

@@ -41,6 +41,9 @@ pub(crate) fn text(machine: &Machine, format: Format) -> anyhow::Result<String> 
             "schema": tierprobe_model::SCHEMA,
             "launchers": lines,
         }))? + "\n"),
+        Format::Html | Format::Csv => {
+            anyhow::bail!("the list of launchers comes as table, markdown or json")
+        }
         Format::Markdown => {
             let mut text = String::from("| launcher | here | what it starts |\n|---|---|---|\n");
             for line in lines {

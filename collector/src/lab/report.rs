@@ -125,30 +125,9 @@ impl LabReport {
         }
     }
 
-    /// The lab's own table, with everything that has to be known beside it.
+    /// What has to be known beside the numbers: what all instances share, what did not run, and warnings.
     #[must_use]
-    pub(crate) fn text(&self, format: Format) -> String {
-        let mut text = String::new();
-        match format {
-            Format::Json => return text,
-            Format::Table => {
-                text.push_str(&line("launcher", "tier", "start", "memory on the host"));
-            }
-            Format::Markdown => {
-                text.push_str("| launcher | tier | start | memory on the host |\n|---|---|---:|---:|\n");
-            }
-        }
-        for tier in &self.tiers {
-            let cells = tier.cells();
-            match format {
-                Format::Markdown => text.push_str(&format!("| {} |\n", cells.join(" | "))),
-                Format::Table | Format::Json => {
-                    let [launcher, tier, start, memory] = &cells;
-                    text.push_str(&line(launcher, tier, start, memory));
-                }
-            }
-        }
-        text.push('\n');
+    pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for tier in &self.tiers {
             let shared = tier.shared.iter().map(|one| format!("{} {}", one.name, human_bytes(one.pss_bytes)));
@@ -163,7 +142,34 @@ impl LabReport {
         }
         notes.extend(self.skipped.iter().map(|one| format!("{} was left out: {}", one.launcher, one.reason)));
         notes.extend(self.warnings.iter().cloned());
-        for note in notes {
+        notes
+    }
+
+    /// The lab's own table, with everything that has to be known beside it.
+    #[must_use]
+    pub(crate) fn text(&self, format: Format) -> String {
+        let mut text = String::new();
+        match format {
+            Format::Json | Format::Html | Format::Csv => return text,
+            Format::Table => {
+                text.push_str(&line("launcher", "tier", "start", "memory on the host"));
+            }
+            Format::Markdown => {
+                text.push_str("| launcher | tier | start | memory on the host |\n|---|---|---:|---:|\n");
+            }
+        }
+        for tier in &self.tiers {
+            let cells = tier.cells();
+            match format {
+                Format::Markdown => text.push_str(&format!("| {} |\n", cells.join(" | "))),
+                Format::Table | Format::Json | Format::Html | Format::Csv => {
+                    let [launcher, tier, start, memory] = &cells;
+                    text.push_str(&line(launcher, tier, start, memory));
+                }
+            }
+        }
+        text.push('\n');
+        for note in self.notes() {
             for (index, line) in wrap(&note, 76).into_iter().enumerate() {
                 text.push_str(if index == 0 { "! " } else { "  " });
                 text.push_str(&line);

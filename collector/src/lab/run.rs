@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use super::args::Args;
-use super::comparison;
+use super::comparison::{self, Compared};
 use super::elf;
 use super::ending;
 use super::launcher::{LAUNCHERS, Launcher, Machine, Reason};
@@ -19,9 +19,8 @@ use super::session::Session;
 use super::starts::{self, Entrant};
 use super::stop::Stop;
 use super::turns::Turns;
-use crate::compare::Comparison;
 use crate::output;
-use crate::report::{self, Format};
+use crate::report::{self, Format, Input};
 
 /// How many tiers a comparison takes.
 const MIN_TIERS: usize = 2;
@@ -30,7 +29,7 @@ const MIN_TIERS: usize = 2;
 struct Outcome {
     report: LabReport,
     /// `None` where no two tiers got far enough, with the reason in its place.
-    comparison: Result<Comparison, String>,
+    comparison: Result<Compared, String>,
 }
 
 /// Runs the lab.
@@ -174,19 +173,27 @@ fn publish(args: &Args, outcome: &Outcome) -> anyhow::Result<()> {
     let text = match args.format {
         Format::Json => document(outcome)?,
         Format::Table | Format::Markdown => {
-            let comparison = outcome.comparison.as_ref().ok();
-            let comparison = comparison.map(|one| report::render(one, args.format)).transpose()?;
-            format!("{}\n{}", outcome.report.text(args.format), comparison.unwrap_or_default())
+            let comparison = rendered(outcome, args.format, &[])?.unwrap_or_default();
+            format!("{}\n{comparison}", outcome.report.text(args.format))
+        }
+        Format::Html | Format::Csv => {
+            rendered(outcome, args.format, &outcome.report.notes())?.unwrap_or_default()
         }
     };
     output::write(&text, None)
 }
 
+/// The comparison in one of its forms; `None` where there is none, which is an error of the run.
+fn rendered(outcome: &Outcome, format: Format, notes: &[String]) -> anyhow::Result<Option<String>> {
+    let Ok(Compared { comparison, dataset, options }) = &outcome.comparison else { return Ok(None) };
+    report::render(&Input { notes, ..Input::new(comparison, dataset, options) }, format).map(Some)
+}
+
 /// The comparison's own document, and in it the lab's part.
 fn document(outcome: &Outcome) -> anyhow::Result<String> {
-    let mut document = match &outcome.comparison {
-        Ok(comparison) => serde_json::from_str(&report::render(comparison, Format::Json)?)?,
-        Err(_) => serde_json::json!({ "schema": tierprobe_model::SCHEMA }),
+    let mut document = match rendered(outcome, Format::Json, &[])? {
+        Some(text) => serde_json::from_str(&text)?,
+        None => serde_json::json!({ "schema": tierprobe_model::SCHEMA }),
     };
     if let Value::Object(fields) = &mut document {
         fields.insert("lab".to_owned(), serde_json::to_value(&outcome.report)?);

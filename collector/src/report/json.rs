@@ -24,6 +24,15 @@ pub fn render(comparison: &Comparison) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(&Document::of(comparison))? + "\n")
 }
 
+/// One row as the document has it.
+///
+/// # Errors
+///
+/// Those of `serde_json`, none in practice.
+pub(super) fn row(row: &Row) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::to_value(JsonRow::of(row))
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     schema: u32,

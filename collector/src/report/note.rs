@@ -14,11 +14,17 @@ use crate::warning::{Warning, some_of};
 pub fn of_block(comparison: &Comparison, block: &Block, names: &[String]) -> Vec<String> {
     let mut notes: Vec<String> = block.warnings.iter().map(ToString::to_string).collect();
     notes.extend(of_rows(block, names));
-    notes.extend(methods(block, names));
+    notes.extend(of_methods(block, names));
+    notes.extend(one_sided(comparison, block, names));
+    notes
+}
+
+/// Notes on how rows came about: methods, luck, what is not decided and why.
+pub(super) fn of_methods(block: &Block, names: &[String]) -> Vec<String> {
+    let mut notes = methods(block, names);
     notes.extend(one_against_several(block, names));
     notes.extend(host_luck(block, names));
     notes.extend(undecided(block, names));
-    notes.extend(one_sided(comparison, block, names));
     notes
 }
 
@@ -34,7 +40,7 @@ pub fn of_comparison(comparison: &Comparison) -> Vec<String> {
 }
 
 /// Warnings of rows: one note for each kind, with the rows that it is about.
-fn of_rows(block: &Block, names: &[String]) -> Vec<String> {
+pub(super) fn of_rows(block: &Block, names: &[String]) -> Vec<String> {
     let mut by_kind: BTreeMap<&str, (String, Vec<String>)> = BTreeMap::new();
     for (row, name) in block.rows.iter().zip(names) {
         for warning in row.warnings.iter().filter(|warning| !is_said_of_hosts(block, warning)) {
@@ -167,7 +173,7 @@ fn with_bound(row: &Row, name: &str) -> String {
     }
 }
 
-const fn words(reason: Reason) -> &'static str {
+pub(super) const fn words(reason: Reason) -> &'static str {
     match reason {
         Reason::NoData => "no value on a side",
         Reason::OneHost => "one host cannot stand for its tier",
@@ -176,13 +182,14 @@ const fn words(reason: Reason) -> &'static str {
         Reason::ZeroVariance => "nothing varies and the clock's tick is unknown",
         Reason::NonPositive => "a value is zero or below, so there is no ratio",
         Reason::ManyRows => "it would count alone, but not among so many rows",
+        Reason::Incomplete => "the store warns of its data, so some may be missing",
         Reason::CoarseClock => "the clock is too coarse for it",
         Reason::WideInterval => "the interval holds both no difference and one that matters",
     }
 }
 
 /// Rows that only one side has.
-fn one_sided(comparison: &Comparison, block: &Block, names: &[String]) -> Vec<String> {
+pub(super) fn one_sided(comparison: &Comparison, block: &Block, names: &[String]) -> Vec<String> {
     let without = |is_missing: fn(&Row) -> bool, group: &str| {
         let rows: Vec<String> = block
             .rows

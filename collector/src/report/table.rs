@@ -175,4 +175,4 @@ fn wrapped(mark: &str, text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::report) mod tests;

@@ -10,7 +10,7 @@ use super::intake::{Keeping, Scrape};
 use crate::error::TakeError;
 use crate::exposition::{self, Format};
 use crate::observation::{
-    Collected, Columns, Discarded, Instance, Packed, SeriesId, Statistic, Vocabulary, probe_of,
+    Collected, Columns, Discarded, Instance, Packed, Reading, SeriesId, Statistic, Vocabulary, probe_of,
 };
 
 /// Scrapes of one instance, taken in one after the other.
@@ -135,6 +135,17 @@ impl Accumulator {
             }
         }
         Ok(rounds)
+    }
+
+    /// What it says of itself, as of the latest scrape.
+    #[must_use]
+    pub const fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Takes out what was taken in since this was last asked for, for whoever keeps it elsewhere.
+    pub fn drain(&mut self, take: impl FnMut(SeriesId, Reading)) {
+        self.columns.drain(take);
     }
 
     /// Everything taken in so far, in time order.

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use super::discovery::{self, Discovery, DiscoveryError, Refresh};
 use super::scrape::collect::{Collect, Event, Report, Schedule};
-use super::{Dropped, Gathered, Source, file, scrape};
+use super::{Dropped, Gathered, Note, Source, file, scrape, store};
 use crate::error::{SourceError, chain};
-use crate::http::{Net, Rules};
+use crate::http::{Address, Net, Rules};
 use crate::observation::{Packed, Statistic, Vocabulary};
 
 /// How to ask those who are asked over HTTP.
@@ -28,14 +28,27 @@ pub struct Options {
     pub rules: Arc<Rules>,
     /// Names and memory.
     pub net: Arc<Net>,
+    /// What to ask stores for.
+    pub store: store::Options,
     /// The only number of a duration's rounds that is kept of agents; all where it is not said.
     pub only: Option<Statistic>,
     /// In which series are kept once for all instances.
     pub vocabulary: Vocabulary,
 }
 
-/// What one source gave: a file one result, a list of targets one for each.
-type Results = Vec<(String, Result<Packed, SourceError>)>;
+/// What one source gave.
+#[derive(Default)]
+struct Given {
+    /// A file has one result, a list of targets one for each.
+    results: Vec<(String, Result<Packed, SourceError>)>,
+    notes: Vec<Note>,
+}
+
+impl Given {
+    fn one(source: String, result: Result<Packed, SourceError>) -> Self {
+        Self { results: vec![(source, result)], notes: Vec::new() }
+    }
+}
 
 /// Reads all sources at the same time, and returns when the last one is through.
 ///
@@ -43,7 +56,7 @@ type Results = Vec<(String, Result<Packed, SourceError>)>;
 /// what happens, as it happens. The order of the result is that of `sources`; targets of one list come by address.
 #[must_use]
 pub fn gather(sources: &[Source], options: &Options, report: &Report) -> Gathered {
-    let all: Vec<(usize, Results)> = thread::scope(|scope| {
+    let all: Vec<(usize, Given)> = thread::scope(|scope| {
         let files: Vec<(usize, &Path)> =
             sources.iter().enumerate().filter_map(|(at, source)| Some((at, source.file()?))).collect();
         let (files, next) = (Arc::new(files), Arc::new(AtomicUsize::new(0)));
@@ -52,24 +65,37 @@ pub fn gather(sources: &[Source], options: &Options, report: &Report) -> Gathere
             let (files, next) = (Arc::clone(&files), Arc::clone(&next));
             threads.push(scope.spawn(move || {
                 let turn = || files.get(next.fetch_add(1, Ordering::Relaxed));
-                let read = |(at, path): &(usize, &Path)| (*at, file::read(path, &options.vocabulary));
+                let read = |(at, path): &(usize, &Path)| {
+                    (*at, Given { results: file::read(path, &options.vocabulary), notes: Vec::new() })
+                };
                 std::iter::from_fn(turn).map(read).collect()
             }));
         }
+        for (at, source) in sources.iter().enumerate() {
+            if let Source::Store(prefix) = source {
+                let read = move || vec![(at, stored(&source.to_string(), prefix, options, report))];
+                threads.push(scope.spawn(read));
+            }
+        }
         threads.push(scope.spawn(|| scraped(sources, options, report)));
         // A panic in a thread is a bug in this program; one source less is better than all lost.
-        let failed = |_| vec![(sources.len(), vec![("a thread".to_owned(), Err(SourceError::Bug))])];
+        let failed = |_| vec![(sources.len(), Given::one("a thread".to_owned(), Err(SourceError::Bug)))];
         threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(failed)).collect()
     });
-    let mut by_source: BTreeMap<usize, Results> = BTreeMap::new();
-    for (at, results) in all {
-        by_source.entry(at).or_default().extend(results);
+    let mut by_source: BTreeMap<usize, Given> = BTreeMap::new();
+    for (at, given) in all {
+        let of_source = by_source.entry(at).or_default();
+        of_source.results.extend(given.results);
+        of_source.notes.extend(given.notes);
     }
     let mut gathered = Gathered::default();
-    for (source, result) in by_source.into_values().flatten() {
-        match result {
-            Ok(collected) => gathered.collected.push(collected),
-            Err(error) => gathered.dropped.push(Dropped { source, reason: chain(&error) }),
+    for given in by_source.into_values() {
+        gathered.notes.extend(given.notes);
+        for (source, result) in given.results {
+            match result {
+                Ok(collected) => gathered.collected.push(collected),
+                Err(error) => gathered.dropped.push(Dropped { source, reason: chain(&error) }),
+            }
         }
     }
     gathered
@@ -80,8 +106,47 @@ fn readers() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
+/// What a store has.
+fn stored(source: &str, prefix: &Address, options: &Options, report: &Report) -> Given {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return Given::one(source.to_owned(), Err(SourceError::Runtime(error.to_string()))),
+    };
+    let (access, labels) = options.rules.find(prefix);
+    let progress = |observations| report(source, &Event::Read { observations });
+    let net = Arc::clone(&options.net);
+    let read = store::read(
+        (source, &options.vocabulary),
+        prefix.clone(),
+        &access,
+        net,
+        options.store.clone(),
+        &progress,
+    );
+    match runtime.block_on(read) {
+        Ok(stored) => {
+            let note = |text, is_warning| Note { source: source.to_owned(), text, is_warning };
+            let warnings = stored.warnings.into_iter().map(|text| note(text, true));
+            let notes = warnings.chain(stored.infos.into_iter().map(|text| note(text, false))).collect();
+            let mut results = Vec::new();
+            for mut collected in stored.collected {
+                collected.instance.labels.extend(labels.clone());
+                results.push((source.to_owned(), Ok(collected)));
+            }
+            if results.is_empty() {
+                results.push((source.to_owned(), Err(SourceError::NoRounds)));
+            }
+            Given { results, notes }
+        }
+        Err(error) => {
+            report(source, &Event::Failed { reason: chain(&error) });
+            Given::one(source.to_owned(), Err(error.into()))
+        }
+    }
+}
+
 /// Everything that is scraped, on this thread.
-fn scraped(sources: &[Source], options: &Options, report: &Report) -> Vec<(usize, Results)> {
+fn scraped(sources: &[Source], options: &Options, report: &Report) -> Vec<(usize, Given)> {
     let lists: Vec<(usize, Arc<str>, Discovery)> = sources
         .iter()
         .enumerate()
@@ -92,7 +157,7 @@ fn scraped(sources: &[Source], options: &Options, report: &Report) -> Vec<(usize
     }
     let all_fail = |error: std::io::Error| {
         let fail = |(at, source, _): &(usize, Arc<str>, Discovery)| {
-            (*at, vec![(source.to_string(), Err(SourceError::Runtime(error.to_string())))])
+            (*at, Given::one(source.to_string(), Err(SourceError::Runtime(error.to_string()))))
         };
         lists.iter().map(fail).collect()
     };
@@ -112,11 +177,11 @@ fn scraped(sources: &[Source], options: &Options, report: &Report) -> Vec<(usize
         let address = target.address.to_string();
         let name =
             if address == *target.source { address } else { format!("{address} of {}", target.source) };
-        results.push((at, vec![(name, outcome)]));
+        results.push((at, Given::one(name, outcome)));
     }
     for (source, failure) in looks.failures() {
         let at = place.get(&*source).copied().unwrap_or(sources.len());
-        results.push((at, vec![(source, Err(failure))]));
+        results.push((at, Given::one(source, Err(failure))));
     }
     results
 }
@@ -181,7 +246,7 @@ impl Looks {
                 look.most = look.most.max(*targets);
             }
             Event::Failed { reason } => look.failure = Some(reason.clone()),
-            Event::Scraped { .. } => {}
+            Event::Scraped { .. } | Event::Read { .. } => {}
         }
         report(source, &event);
     }

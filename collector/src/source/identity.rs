@@ -4,15 +4,15 @@ use crate::observation::{Instance, Labels};
 
 /// Info metrics whose labels describe the instance. Other info metrics describe parts of it, such as one of its
 /// interfaces, and do not belong to the whole.
-const IDENTITY: [&str; 5] = [
+pub(super) const IDENTITY: [&str; 5] = [
     "tierprobe_tier_info",
     "tierprobe_kernel_info",
     "tierprobe_isolation_info",
     "tierprobe_host_info",
     "tierprobe_build_info",
 ];
-const TIER_CONFIDENCE: &str = "tierprobe_tier_confidence_ratio";
-const RESOLUTION: &str = "tierprobe_probe_resolution_seconds";
+pub(super) const TIER_CONFIDENCE: &str = "tierprobe_tier_confidence_ratio";
+pub(super) const RESOLUTION: &str = "tierprobe_probe_resolution_seconds";
 
 /// Takes in one value if it is about the instance. Gauges on the wire and in a record go the same way.
 pub(super) fn note(instance: &mut Instance, name: &str, labels: &Labels, value: f64) {

@@ -2,6 +2,7 @@
 //!
 //! - [`accumulator`]: the text of scrapes into observations, whoever fetched it; `intake` is one scrape of it.
 //! - [`scrape`]: live agents, for a while or for ever; [`discovery`] says which.
+//! - [`store`]: Prometheus and what answers like it.
 //! - [`file`](mod@file): files, folders and standard input; [`record`] is the JSON of `tierprobe-agent measure`.
 //! - [`unpack`]: gzip and zstd, within limits.
 //! - [`gather`](mod@gather): all of them at the same time.
@@ -14,6 +15,7 @@ mod identity;
 pub(crate) mod intake;
 pub mod record;
 pub mod scrape;
+pub mod store;
 pub mod unpack;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub enum Source {
     HttpSd(Address),
     /// `dns:` and `dns+srv:`: a name with agents behind it.
     Dns(name::Question),
+    /// `prometheus+http(s)://`: a store with the HTTP API of Prometheus.
+    Store(Address),
     /// Records of `tierprobe-agent measure --format json` and saved scrapes: a file, a folder, or standard input.
     File(PathBuf),
 }
@@ -47,7 +51,7 @@ impl Source {
     fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Agent(_) | Self::FileSd(_) | Self::HttpSd(_) | Self::Dns(_) => None,
+            Self::Agent(_) | Self::FileSd(_) | Self::HttpSd(_) | Self::Dns(_) | Self::Store(_) => None,
         }
     }
 
@@ -59,7 +63,7 @@ impl Source {
             Self::FileSd(pattern) => Some(Discovery::Files(pattern.clone())),
             Self::HttpSd(address) => Some(Discovery::Page(address.clone())),
             Self::Dns(question) => Some(Discovery::Name(question.clone())),
-            Self::File(_) => None,
+            Self::Store(_) | Self::File(_) => None,
         }
     }
 }
@@ -70,6 +74,9 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with("http://") || text.starts_with("https://") {
             return Ok(Self::Agent(text.parse()?));
+        }
+        if let Some(prefix) = text.strip_prefix("prometheus+") {
+            return Ok(Self::Store(prefix.parse()?));
         }
         if let Some(pattern) = text.strip_prefix("file_sd:") {
             let pattern = PathBuf::from(pattern);
@@ -103,6 +110,7 @@ impl std::fmt::Display for Source {
         match self {
             Self::Agent(address) => address.fmt(f),
             Self::FileSd(pattern) => f.pad(&format!("file_sd:{}", pattern.display())),
+            Self::Store(prefix) => f.pad(&format!("prometheus+{prefix}")),
             Self::HttpSd(address) => f.pad(&format!("http_sd:{address}")),
             Self::Dns(question) => f.pad(&question.to_string()),
             Self::File(path) => f.pad(&path.to_string_lossy()),
@@ -119,6 +127,17 @@ pub struct Dropped {
     pub reason: String,
 }
 
+/// What a store said of what it gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The source, as the user named it.
+    pub source: String,
+    /// What it said.
+    pub text: String,
+    /// Whether the data may be incomplete for it.
+    pub is_warning: bool,
+}
+
 /// What all sources gave together.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
@@ -126,6 +145,8 @@ pub struct Gathered {
     pub collected: Vec<Packed>,
     /// The sources that gave nothing.
     pub dropped: Vec<Dropped>,
+    /// What stores said of what they gave.
+    pub notes: Vec<Note>,
 }
 
 #[cfg(test)]
@@ -141,6 +162,7 @@ mod tests {
         for text in [
             "http://host:10990/metrics",
             "https://[::1]:10990/metrics",
+            "prometheus+https://mimir.example.org/prometheus",
             "file_sd:agents.json",
             "http_sd:https://host/targets",
             "dns:http://agents:10990/metrics",

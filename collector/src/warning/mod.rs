@@ -4,6 +4,7 @@ mod text;
 
 use crate::compare::Exclusion;
 use crate::dataset::SeriesKey;
+use crate::source::Note;
 use crate::verdict::Verdict;
 
 pub(crate) use text::some_of;
@@ -157,6 +158,11 @@ pub enum Warning {
         /// Rounds lost to clocks that were set back.
         clock_resets: usize,
     },
+    /// A store had something to say of its data.
+    Store {
+        /// What.
+        note: Note,
+    },
     /// Of a row: the clock's tick shows in the value.
     CoarseClock {
         /// The larger of the sides' ticks, as a share of the value.
@@ -224,6 +230,7 @@ impl Warning {
             Self::Unpaired { .. } => "unpaired",
             Self::OutlierHosts { .. } => "outlier_hosts",
             Self::Discarded { .. } => "discarded",
+            Self::Store { .. } => "store",
             Self::CoarseClock { .. } => "coarse_clock",
             Self::DisturbanceSensitive { .. } => "disturbance_sensitive",
             Self::MethodsDisagree => "methods_disagree",

@@ -4,6 +4,7 @@ use super::{Changed, Warning};
 use crate::compare::Exclusion;
 use crate::dataset::group::listed;
 use crate::date::utc_minute;
+use crate::source::Note;
 
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -160,6 +161,10 @@ impl std::fmt::Display for Warning {
                 counted(*not_finite, "value"),
                 counted(*clock_resets, "round")
             ),
+            Self::Store { note: Note { source, text, is_warning: true } } => {
+                write!(f, "{source} warns: {text}. Some of its data may be missing, so there is no verdict.")
+            }
+            Self::Store { note: Note { source, text, is_warning: false } } => write!(f, "{source} says: {text}."),
             Self::CoarseClock { tick } => write!(
                 f,
                 "What is measured moves in steps of {} of the value, and the interval is wider by them. A finer \

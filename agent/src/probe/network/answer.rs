@@ -3,11 +3,9 @@
 use std::io::{Read, Result, Write};
 use std::net::{TcpStream, UdpSocket};
 
-use super::MESSAGE_BYTES;
-
-/// Sends every datagram back until an empty one comes.
-pub(super) fn udp(socket: &UdpSocket) -> Result<()> {
-    let mut message = [0; MESSAGE_BYTES];
+/// Sends every datagram of up to `bytes` back until an empty one comes.
+pub(in crate::probe) fn udp(socket: &UdpSocket, bytes: usize) -> Result<()> {
+    let mut message = vec![0; bytes];
     loop {
         match socket.recv(&mut message)? {
             0 => return Ok(()),
@@ -16,9 +14,9 @@ pub(super) fn udp(socket: &UdpSocket) -> Result<()> {
     }
 }
 
-/// Sends every message back until the connection is closed, which is an error like any other.
-pub(super) fn tcp(mut stream: TcpStream) -> Result<()> {
-    let mut message = [0; MESSAGE_BYTES];
+/// Sends every message of `bytes` back until the connection is closed, which is an error like any other.
+pub(super) fn tcp(mut stream: TcpStream, bytes: usize) -> Result<()> {
+    let mut message = vec![0; bytes];
     loop {
         stream.read_exact(&mut message)?;
         stream.write_all(&message)?;

@@ -1,44 +1,73 @@
 //! # What is measured
 //!
-//! Over the loopback interface: the full round trip of a 64-byte UDP datagram and of 64 bytes on an open TCP
-//! connection, and the time of a TCP `connect`. Two threads play it, each pinned: on one CPU (`same_cpu`: the cost of
-//! the network stack) and on two (`cross_cpu`: with the wake-up of an idle CPU). Each round trip is timed alone; the
-//! first one of a round is the cold one, four more are thrown away.
+//! The full round trip of a message over UDP and on an open TCP connection, and the time of a TCP `connect`.
+//!
+//! Over the loopback interface (`path="loopback"`) two threads play it, each pinned: on one CPU (`same_cpu`: the cost of
+//! the network stack) and on two (`cross_cpu`: with the wake-up of an idle CPU), with 64 bytes. Each round trip is
+//! timed alone; the first one of a round is the cold one, four more are thrown away. A host without IPv4 is measured
+//! over `::1`.
+//!
+//! To each configured peer, the echo service of another agent, with 64 bytes and with as many as fit into one packet
+//! of the path (`size="mtu"`, 9000 bytes of packet at most); loopback is then measured with packets of 1500 bytes,
+//! too, as the control of what only copying costs. The reply says which kernel and which CPU answered: a peer on
+//! another kernel is `remote`; on this one each sample is `same_cpu` or `cross_cpu` by where it was answered, because
+//! the echoing thread goes where the scheduler wants it. Eight samples of each kind after the cold one and two of
+//! warm-up, none of warm-up where the way takes longer than 2 ms.
+//! A reply later than 250 ms is lost; replies to earlier messages, and what is no reply, are counted and waited past.
+//! A peer has three quarters of a second a round, all of them two seconds; one that does not answer is left alone
+//! for one, three, then seven rounds. The peers' addresses are looked up once, when the agent starts.
+//!
+//! What leads to each: the kind of the first device of the route (by netlink, or `/proc/net` and `/sys` where that is
+//! forbidden), the one below it, its MTU, and how many bytes a tunnel adds: by its headers, and by how much smaller
+//! its packets are than those of the device below.
 //!
 //! # What distorts it
 //!
 //! Unpinned, the same test swings fourfold from run to run: it is not published. Firewall rules cost each packet;
 //! connection tracking and NAT rules cost new connections only, which `connect` shows. Loopback passes no virtual
 //! network device: it is the floor below every other path.
+//! The far end is part of a peer's round trip: its load, its idle states, and the wake-up of its echoing thread, which
+//! is not pinned. What is lost is in no quantile, so that a way that loses much looks faster than it is: read
+//! `tierprobe_network_exchanges_total` beside it. An own kernel on the far side is only recognised by its boot id.
+//! By files alone, macvlan, ipvlan and dummy are `other`. Only the first device of a route shows: from within a pod a whole overlay looks like `veth`. Options of Geneve and
+//! GRE are in no header length. Policy routing by mark or port is not followed.
 //!
 //! # Cost
 //!
-//! 37 round trips a protocol on one CPU, 17 across, 17 connections: 1.5 to 4 ms of CPU time, every 15 s.
+//! Over loopback 37 round trips a protocol on one CPU, 17 across, 17 connections: 1.5 to 4 ms of CPU time, every 15 s.
+//! A peer costs 44 round trips and 11 connections: 1 to 1.5 ms of CPU time, and up to 215 series on the same kernel, 125 on
+//! another one; the control over loopback 34 round trips and 46 series once. Four peers at most.
 
-mod answer;
+pub(super) mod answer;
+pub(super) mod loopback;
+mod path;
+pub(super) mod peer;
+pub mod settings;
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::io::ErrorKind;
+use std::net::IpAddr;
 
 use tierprobe_model::{Family, Kind};
 
 use super::partner::Partner;
-use super::{Placement, Probe, ProbeError, Round, Spec};
-use crate::measure::{Plan, Samples, time};
-use crate::sys::thread::Cpu;
+use super::{Placement, Probe, ProbeError, Round, Site, Spec};
+use crate::host::HostFs;
+use crate::measure::Plan;
+use crate::sys::clock;
+use path::Path;
+use peer::State;
 
 const ROUND_TRIP: Family = Family {
     name: "tierprobe_network_round_trip_seconds",
-    help: "Time from sending 64 bytes to having them back from an echoing thread, warmed up.",
+    help: "Time from sending a message to having it back from whoever echoes it, warmed up.",
     kind: Kind::Duration,
-    labels: &["protocol", "path", "placement"],
+    labels: &["protocol", "path", "placement", "size"],
 };
 const ROUND_TRIP_COLD: Family = Family {
     name: "tierprobe_network_round_trip_cold_seconds",
     help: "Time of the first round trip after the pause since the last round.",
     kind: Kind::Gauge,
-    labels: &["protocol", "path", "placement"],
+    labels: &["protocol", "path", "placement", "size"],
 };
 const CONNECT: Family = Family {
     name: "tierprobe_network_connect_seconds",
@@ -52,49 +81,191 @@ const CONNECT_COLD: Family = Family {
     kind: Kind::Gauge,
     labels: &["path", "placement"],
 };
+const EXCHANGES: Family = Family {
+    name: "tierprobe_network_exchanges_total",
+    help: "Messages and connections to a peer by what became of them; outcomes that have not occurred are absent.",
+    kind: Kind::Counter,
+    labels: &["path", "outcome"],
+};
+const PEER_UP: Family = Family {
+    name: "tierprobe_network_peer_up",
+    help: "Whether the peer answered a message in the last round that asked it.",
+    kind: Kind::Gauge,
+    labels: &["path"],
+};
+const PATH_INFO: Family = Family {
+    name: "tierprobe_network_path_info",
+    help: "What the route's first device is, what is below it, and the driver; always 1.",
+    kind: Kind::Info,
+    labels: &["path", "kind", "lower", "driver", "address_family"],
+};
+const PATH_MTU: Family = Family {
+    name: "tierprobe_network_path_mtu_bytes",
+    help: "Largest packet that the route's first device takes.",
+    kind: Kind::Gauge,
+    labels: &["path"],
+};
+const PATH_OVERHEAD: Family = Family {
+    name: "tierprobe_network_path_overhead_bytes",
+    help: "What a tunnel adds to each packet: by its headers, and by its MTU against that of the device below.",
+    kind: Kind::Gauge,
+    labels: &["path", "by"],
+};
 
 /// Network round trips.
 pub(super) const SPEC: Spec = Spec {
     name: "network",
-    measures: "UDP and TCP round trip and TCP connect over loopback, on one CPU and across two",
+    measures: "UDP and TCP round trip and TCP connect over loopback and to peers; the kind of path to them",
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: false,
     pauses_under_pressure: true,
-    families: &[&ROUND_TRIP, &ROUND_TRIP_COLD, &CONNECT, &CONNECT_COLD],
-    prepare: |_| Ok(Box::new(Network { partner: None })),
+    families: &[
+        &ROUND_TRIP,
+        &ROUND_TRIP_COLD,
+        &CONNECT,
+        &CONNECT_COLD,
+        &EXCHANGES,
+        &PEER_UP,
+        &PATH_INFO,
+        &PATH_MTU,
+        &PATH_OVERHEAD,
+    ],
+    prepare,
 };
 
-const PATH: &str = "loopback";
-const MESSAGE_BYTES: usize = 64;
+/// Most series that a peer adds: eight round trips and a connect, of 22 series and a cold one each, and a few more.
+pub const MOST_SERIES_OF_A_PEER: usize = 220;
+
+/// What the path within the machine is called.
+const LOOPBACK: &str = "loopback";
+
 const SAME_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 32 };
 const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
-const CONNECTIONS: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
+/// Of the larger message over loopback, which is no end in itself.
+const CONTROL: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
 
-/// An answer that takes longer than this is not coming.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes of the short message.
+pub(super) const SHORT_BYTES: usize = 64;
+
+/// The largest packet that is sent to a peer, and over loopback.
+const LARGEST_PACKET: u32 = 9000;
+const LARGEST_LOOPBACK_PACKET: u32 = 1500;
+
+/// Time in which a peer's turn may begin, so that all of them take two seconds a round at most: the last one has its own
+/// time, and may wait for one more reply at the end of it.
+const PEERS_TIME_NANOS: u64 = 2_000_000_000 - peer::TIME_NANOS - peer::exchange::TIMEOUT_NANOS;
+
+/// Bytes of a message that fill one packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    udp: usize,
+    tcp: usize,
+}
+
+impl Sizes {
+    /// Those of a packet of `mtu` bytes to `address`, headers included.
+    fn of(address: IpAddr, mtu: u32) -> Self {
+        let ip = if address.is_ipv4() { 20 } else { 40 };
+        let packet = usize::try_from(mtu.min(LARGEST_PACKET)).unwrap_or(0);
+        // TCP has twelve bytes of options, for its timestamps.
+        let of = |headers: usize| packet.saturating_sub(ip + headers).max(SHORT_BYTES);
+        Self { udp: of(8), tcp: of(20 + 12) }
+    }
+}
+
+fn prepare(site: &Site<'_>) -> Result<Box<dyn Probe>, ProbeError> {
+    let boot_id = site.fs.text("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    Ok(Box::new(Network {
+        fs: site.fs.clone(),
+        boot_id: boot_id.trim().to_owned(),
+        partner: None,
+        peers: site.settings.network.peers.iter().cloned().map(State::new).collect(),
+        rounds: 0,
+    }))
+}
 
 struct Network {
+    fs: HostFs,
+    boot_id: String,
     /// The thread at the other end; started by the first round, ended with the probe.
     partner: Option<Partner>,
+    peers: Vec<State>,
+    rounds: usize,
 }
 
 impl Probe for Network {
     fn measure(&mut self, placement: Placement) -> Result<Round, ProbeError> {
-        let partner = Partner::in_place(&mut self.partner)?;
         let mut round = Round::default();
+        match self.loopback(placement, &mut round) {
+            Ok(()) => {}
+            Err(error) if self.peers.is_empty() => return Err(error),
+            // The peers are there nevertheless.
+            Err(error) => round.absent.push(error.to_string()),
+        }
+        self.peers(placement, &mut round);
+        Ok(round)
+    }
+}
+
+impl Network {
+    fn loopback(&mut self, placement: Placement, round: &mut Round) -> Result<(), ProbeError> {
+        let address = loopback::address().map_err(|error| explain("a socket", &error))?;
+        let partner = Partner::in_place(&mut self.partner)?;
         let mut places = vec![("same_cpu", placement.cpu, SAME_CPU)];
         places.extend(placement.other.map(|other| ("cross_cpu", other, CROSS_CPU)));
         for (name, cpu, plan) in places {
-            let udp = udp(partner, cpu, plan).map_err(|error| explain("UDP", &error))?;
-            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", PATH, name], udp);
-            let tcp = tcp(partner, cpu, plan).map_err(|error| explain("TCP", &error))?;
-            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["tcp", PATH, name], tcp);
+            let mut sizes = vec![("64", Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES }, plan)];
+            if !self.peers.is_empty() && name == "same_cpu" {
+                sizes.push(("mtu", Sizes::of(address, LARGEST_LOOPBACK_PACKET), CONTROL));
+            }
+            for (size, bytes, plan) in sizes {
+                let udp = loopback::udp(partner, address, cpu, plan, bytes.udp);
+                let udp = udp.map_err(|error| explain("UDP", &error))?;
+                round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", LOOPBACK, name, size], udp);
+                let tcp = loopback::tcp(partner, address, cpu, plan, bytes.tcp);
+                let tcp = tcp.map_err(|error| explain("TCP", &error))?;
+                round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["tcp", LOOPBACK, name, size], tcp);
+            }
         }
         round.own_helpers_cpu = partner.take_cpu();
-        let connect = connect().map_err(|error| explain("TCP connect", &error))?;
-        round.add(&CONNECT, Some(&CONNECT_COLD), [PATH, "same_cpu"], connect);
-        Ok(round)
+        let connect = loopback::connect(address).map_err(|error| explain("TCP connect", &error))?;
+        round.add(&CONNECT, Some(&CONNECT_COLD), [LOOPBACK, "same_cpu"], connect);
+        match path::find(&self.fs, address) {
+            Ok(path) => add_path(round, LOOPBACK, &path, address),
+            Err(reason) => round.absent.push(format!("path to loopback: {reason}")),
+        }
+        Ok(())
+    }
+
+    /// Each peer in turn; who is first changes from round to round, so that slow ones do not always crowd out the same.
+    fn peers(&mut self, placement: Placement, round: &mut Round) {
+        let end = clock::monotonic_nanos() + PEERS_TIME_NANOS;
+        let count = self.peers.len();
+        self.rounds = self.rounds.wrapping_add(1);
+        for turn in 0..count {
+            let Some(peer) = self.peers.get_mut((self.rounds + turn) % count) else { continue };
+            let may_ask = clock::monotonic_nanos() < end;
+            peer.measure(&self.fs, &self.boot_id, placement, may_ask, round);
+        }
+    }
+}
+
+/// Adds what a path is.
+fn add_path(round: &mut Round, name: &str, path: &Path, address: IpAddr) {
+    let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+    let lower = path.lower.map_or("", path::Kind::as_str);
+    let labels = [name, path.kind.as_str(), lower, &path.driver, family].map(str::to_owned);
+    round.gauge(&PATH_INFO, labels, 1.0);
+    if let Some(mtu) = path.mtu {
+        round.gauge(&PATH_MTU, [name.to_owned()], f64::from(mtu));
+    }
+    // That loopback adds nothing goes without saying.
+    let headers = path.headers.filter(|_| path.kind != path::Kind::Loopback);
+    for (by, bytes) in [("headers", headers), ("mtu", path.mtu_difference)] {
+        if let Some(bytes) = bytes {
+            round.gauge(&PATH_OVERHEAD, [name.to_owned(), by.to_owned()], f64::from(bytes));
+        }
     }
 }
 
@@ -103,88 +274,23 @@ fn explain(what: &str, error: &std::io::Error) -> ProbeError {
     if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable) {
         return ProbeError::unsupported(format!("{what} over loopback: {error}; is the interface lo up?"));
     }
+    // One that was up before keeps its address and loses all packets.
+    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        return ProbeError::failed(what, "no answer over loopback in time; is the interface lo up?");
+    }
     ProbeError::failed(&format!("{what} over loopback"), error)
 }
 
-const fn any_port() -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn udp(partner: &mut Partner, cpu: Cpu, plan: Plan) -> std::io::Result<Samples> {
-    let (ours, theirs) = (UdpSocket::bind(any_port())?, UdpSocket::bind(any_port())?);
-    // Connected: strangers' datagrams are refused by the kernel, and routes are looked up once.
-    ours.connect(theirs.local_addr()?)?;
-    theirs.connect(ours.local_addr()?)?;
-    ours.set_read_timeout(Some(TIMEOUT))?;
-    theirs.set_read_timeout(Some(TIMEOUT))?;
-    partner.play(
-        cpu,
-        move || answer::udp(&theirs),
-        || {
-            let mut message = [0; MESSAGE_BYTES];
-            let samples = time(plan, || {
-                ours.send(&message)?;
-                let length = ours.recv(&mut message)?;
-                if length == MESSAGE_BYTES { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
-            });
-            // An empty datagram ends the echo; should it be lost, the time limit does.
-            ours.send(&[])?;
-            samples
-        },
-    )
-}
-
-fn tcp(partner: &mut Partner, cpu: Cpu, plan: Plan) -> std::io::Result<Samples> {
-    let listener = TcpListener::bind(any_port())?;
-    let mut ours = TcpStream::connect(listener.local_addr()?)?;
-    let (theirs, _) = listener.accept()?;
-    for end in [&ours, &theirs] {
-        end.set_nodelay(true)?;
-        end.set_read_timeout(Some(TIMEOUT))?;
+    #[test]
+    fn a_message_fills_one_packet_and_no_more() {
+        let (v4, v6) = ("10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap());
+        assert_eq!(Sizes::of(v4, 1500), Sizes { udp: 1472, tcp: 1448 });
+        assert_eq!(Sizes::of(v6, 1500), Sizes { udp: 1452, tcp: 1428 });
+        assert_eq!(Sizes::of(v4, 65_536), Sizes { udp: 8972, tcp: 8948 });
+        assert_eq!(Sizes::of(v6, 68), Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES });
     }
-    partner.play(
-        cpu,
-        move || answer::tcp(theirs),
-        || {
-            let mut message = [0; MESSAGE_BYTES];
-            let samples = time(plan, || {
-                ours.write_all(&message)?;
-                ours.read_exact(&mut message)
-            });
-            close_at_once(&ours);
-            drop(ours);
-            samples
-        },
-    )
-}
-
-fn connect() -> std::io::Result<Samples> {
-    let listener = TcpListener::bind(any_port())?;
-    let address = listener.local_addr()?;
-    let mut samples = Samples::default();
-    for number in 0..=(CONNECTIONS.warm_up + CONNECTIONS.samples) {
-        // Both ends are closed after the clock has stopped. The kernel completes the handshake by itself: the
-        // far end waits in the queue until then.
-        let mut ours = None;
-        let one = time(Plan { operations: 1, warm_up: 0, samples: 0 }, || {
-            ours = Some(TcpStream::connect(address)?);
-            Ok::<(), std::io::Error>(())
-        })?;
-        let (theirs, _) = listener.accept()?;
-        close_at_once(&theirs);
-        drop(ours);
-        match number {
-            0 => samples.cold = one.cold,
-            warm_up if warm_up <= CONNECTIONS.warm_up => {}
-            _ => samples.warm.extend(one.cold),
-        }
-    }
-    Ok(samples)
-}
-
-/// Closes with a reset, which leaves no connection behind in TIME_WAIT. Where the kernel does not want to, the
-/// connection ends by itself.
-fn close_at_once(stream: &TcpStream) {
-    let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-    let _may_be_refused = nix::sys::socket::setsockopt(stream, nix::sys::socket::sockopt::Linger, &linger);
 }

@@ -1,9 +1,12 @@
 //! # What is measured
 //!
 //! The delay between the instant for which a sleeping thread asked to be woken and the instant at which it ran: an
-//! absolute `clock_nanosleep`, 20 times, 4 to 6 ms apart so that neither the timer tick nor the rest of the machine
-//! beats in step with it. The timer slack is 1 ns: with the default of 50 µs the kernel may put the wake-up off, and
-//! every tier looks alike. Deadlines that had passed before the thread could even sleep for them are counted apart.
+//! absolute `clock_nanosleep`, 20 times after a cold one, 4 to 6 ms apart so that neither the timer tick nor the rest of
+//! the machine beats in step with it. The timer slack is 1 ns: with the default of 50 µs the kernel may put the wake-up
+//! off, and every tier looks alike; where it stays, there is no such series.
+//! Intended and service time are apart: the delay counts from the deadline, and so has in it how late the thread was
+//! from the time before; the service time counts from the deadline or, where that had passed, from the call. Deadlines
+//! that had passed before the thread could even sleep for them are counted.
 //!
 //! The time of one exchange between two threads through two pipes, a byte each way, on one CPU (`same_cpu`: two
 //! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 32 and 12 of them after four of
@@ -17,10 +20,12 @@
 //!
 //! # Cost
 //!
-//! 20 wake-ups, 37 and 17 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a tenth of a second of sleep, every
+//! 21 wake-ups, 37 and 17 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a tenth of a second of sleep, every
 //! 15 s.
 
 mod ping_pong;
+
+use std::time::Duration;
 
 use tierprobe_model::{Family, Kind};
 
@@ -33,6 +38,24 @@ const DELAY: Family = Family {
     name: "tierprobe_scheduler_wakeup_delay_seconds",
     help: "Delay between the instant that a sleeping thread asked to be woken at and the instant it ran.",
     kind: Kind::Duration,
+    labels: &[],
+};
+const COLD: Family = Family {
+    name: "tierprobe_scheduler_wakeup_delay_cold_seconds",
+    help: "The same delay for the first wake-up after the pause since the last round.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const SERVICE: Family = Family {
+    name: "tierprobe_scheduler_wakeup_service_median_seconds",
+    help: "Time that a wake-up itself took, from its deadline or, where that had passed, from the call; median.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const SERVICE_LONGEST: Family = Family {
+    name: "tierprobe_scheduler_wakeup_service_longest_seconds",
+    help: "The longest of them; far below the longest delay where one late wake-up made the next ones late.",
+    kind: Kind::Gauge,
     labels: &[],
 };
 const MISSED: Family = Family {
@@ -68,11 +91,14 @@ pub(super) const SPEC: Spec = Spec {
     operations: Some(1),
     measures_waiting: true,
     pauses_under_pressure: false,
-    families: &[&DELAY, &MISSED, &PING_PONG, &PING_PONG_COLD, &PIPE],
+    families: &[&DELAY, &COLD, &SERVICE, &SERVICE_LONGEST, &MISSED, &PING_PONG, &PING_PONG_COLD, &PIPE],
     prepare: |_| Ok(Box::new(Scheduler { seed: clock::realtime_nanos(), partner: None })),
 };
 
 const WAKE_UPS: usize = 20;
+
+/// What the runner asks for. Real-time threads have none.
+const MOST_SLACK_NANOS: i32 = 1;
 const SHORTEST_GAP_NANOS: u64 = 4_000_000;
 const GAP_SPREAD_NANOS: u64 = 2_000_000;
 
@@ -95,8 +121,19 @@ impl Scheduler {
 impl Probe for Scheduler {
     fn measure(&mut self, placement: Placement) -> Result<Round, ProbeError> {
         let mut round = Round::default();
-        self.wake_ups(&mut round);
+        if let Err(why) = self.wake_ups(&mut round) {
+            round.miss("wake-ups", why);
+        }
+        if let Err(why) = self.exchanges(placement, &mut round) {
+            round.miss("exchanges through pipes", why);
+        }
+        round.own_helpers_cpu = self.partner.as_mut().map_or(Duration::ZERO, Partner::take_cpu);
+        round.complete()
+    }
+}
 
+impl Scheduler {
+    fn exchanges(&mut self, placement: Placement, round: &mut Round) -> Result<(), ProbeError> {
         let failed = |what: &'static str| move |error: std::io::Error| ProbeError::failed(what, error);
         if let Some(control) = Summary::of(ping_pong::control().map_err(failed("pipe"))?) {
             round.gauge(&PIPE, NO_LABELS, control.quantiles.p50);
@@ -105,30 +142,43 @@ impl Probe for Scheduler {
         let mut places = vec![("same_cpu", placement.cpu, ping_pong::SAME_CPU)];
         places.extend(placement.other.map(|other| ("cross_cpu", other, ping_pong::CROSS_CPU)));
         for (name, cpu, plan) in places {
-            let samples =
-                ping_pong::exchange(partner, cpu, plan).map_err(failed("exchange through pipes"))?;
+            let samples = ping_pong::exchange(partner, cpu, plan).map_err(failed(name))?;
             round.add(&PING_PONG, Some(&PING_PONG_COLD), [name], samples);
         }
-        round.own_helpers_cpu = partner.take_cpu();
-        Ok(round)
+        Ok(())
     }
-}
 
-impl Scheduler {
-    fn wake_ups(&mut self, round: &mut Round) {
-        let mut warm = Vec::with_capacity(WAKE_UPS);
+    fn wake_ups(&mut self, round: &mut Round) -> Result<(), ProbeError> {
+        let slack = thread::timer_slack_nanos().map_err(|errno| ProbeError::failed("timer slack", errno))?;
+        if slack > MOST_SLACK_NANOS {
+            return Err(ProbeError::Failed(format!("the timer slack stays at {slack} ns")));
+        }
+        let mut delays = Samples { cold: None, warm: Vec::with_capacity(WAKE_UPS) };
+        let mut service = Vec::with_capacity(WAKE_UPS);
         let mut missed: u32 = 0;
         let mut deadline = clock::monotonic_nanos() + self.gap_nanos();
-        for _ in 0..WAKE_UPS {
-            missed += u32::from(clock::monotonic_nanos() >= deadline);
-            thread::sleep_until(deadline);
+        for wake_up in 0..=WAKE_UPS {
+            let asked = clock::monotonic_nanos();
+            thread::sleep_until(deadline).map_err(|errno| ProbeError::failed("clock_nanosleep", errno))?;
             let woken = clock::monotonic_nanos();
-            warm.push(seconds(woken.saturating_sub(deadline)));
+            let delay = seconds(woken.saturating_sub(deadline));
+            if wake_up == 0 {
+                delays.cold = Some(delay);
+            } else {
+                missed += u32::from(asked >= deadline);
+                delays.warm.push(delay);
+                service.push(seconds(woken.saturating_sub(deadline.max(asked))));
+            }
             // The next deadline follows from this one, not from when it was met: a late wake-up must not
             // excuse the next (coordinated omission).
             deadline += self.gap_nanos();
         }
-        round.add(&DELAY, None, NO_LABELS, Samples { cold: None, warm });
+        round.add(&DELAY, Some(&COLD), NO_LABELS, delays);
+        if let Some(service) = Summary::of(Samples { cold: None, warm: service }) {
+            round.gauge(&SERVICE, NO_LABELS, service.quantiles.p50);
+            round.gauge(&SERVICE_LONGEST, NO_LABELS, service.quantiles.max);
+        }
         round.gauge(&MISSED, NO_LABELS, f64::from(missed));
+        Ok(())
     }
 }

@@ -9,8 +9,8 @@ use crate::error::ConfigError;
 /// Most directories: each is a label value of every series.
 const MOST_DIRECTORIES: usize = 8;
 
-/// Bytes a day unless told otherwise: what rounds of 24 KiB every 20 s write, and a little more.
-const DEFAULT_DAILY_BYTES: u64 = 128 << 20;
+/// Bytes a day unless told otherwise: what rounds of 32 KiB every 20 s write, and a little more.
+const DEFAULT_DAILY_BYTES: u64 = 144 << 20;
 
 /// What the probe needs to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Wishes {
     /// Time writes and reads in this directory; may be given up to eight times
     #[arg(id = "probe.storage.directory", long = "probe.storage.directory", value_name = "DIR")]
     directories: Vec<PathBuf>,
-    /// Bytes that the storage probe may write a day [default: 134217728]
+    /// Bytes that the storage probe may write a day [default: 150994944]
     #[arg(id = "probe.storage.daily-bytes", long = "probe.storage.daily-bytes", value_name = "BYTES")]
     daily_bytes: Option<u64>,
 }

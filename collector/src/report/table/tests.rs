@@ -1,9 +1,10 @@
 use super::*;
 use crate::compare::window::Rounds;
-use crate::compare::{GroupSummary, Here, SideSummary};
+use crate::compare::{AgainstSeveral, GroupSummary, Here, Secondary, SideSummary};
 use crate::dataset::SeriesKey;
 use crate::observation::{Labels, Statistic};
-use crate::verdict::{Reason, Verdict};
+use crate::stats::contrast::Basis;
+use crate::verdict::{Reason, Tag, Verdict};
 use crate::warning::{Share, Warning};
 use tierprobe_model::Unit;
 
@@ -56,7 +57,28 @@ fn measured(family: &str, label: &str, medians: (f64, f64), ratio: [f64; 3], ver
     row
 }
 
-fn comparison(rows: Vec<Row>, candidate: &str) -> Comparison {
+/// A row with everything that a row can have, but for its p values.
+pub(in crate::report) fn full_row() -> Row {
+    let mut row =
+        measured("tierprobe_syscall_seconds", "getppid", (1e-7, 2e-7), [2.0, 1.5, 2.5], Verdict::Slower);
+    let here = Here {
+        verdict: Verdict::Slower,
+        reason: None,
+        ratio: 2.0,
+        ratio_low: Some(1.9),
+        ratio_high: Some(2.1),
+        tipping_spread: 0.2,
+    };
+    row.here = Some(here);
+    row.tags = vec![Tag::Provisional, Tag::BeyondThreshold];
+    row.secondary =
+        Some(Secondary { basis: Basis::Welch, ratio: 2.0, ratio_low: Some(1.0), ratio_high: Some(3.0) });
+    row.against_several =
+        Some(AgainstSeveral { hosts: 4, ratio: 2.0, ratio_low: 1.0, ratio_high: 3.0, tipping_spread: 0.2 });
+    row
+}
+
+pub(in crate::report) fn comparison(rows: Vec<Row>, candidate: &str) -> Comparison {
     let group = |name: &str, hosts| GroupSummary { group: name.into(), instances: hosts, hosts };
     Comparison {
         by: "tier".into(),

@@ -68,6 +68,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A store has answered; so many observations are there by now.
+    Read {
+        /// How many.
+        observations: usize,
+    },
     /// A look for targets found these many.
     Found {
         /// How many.

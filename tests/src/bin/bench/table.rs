@@ -8,12 +8,13 @@ pub(crate) struct Table {
     title: String,
     columns: Vec<&'static str>,
     rows: Vec<Vec<String>>,
+    notes: Vec<String>,
 }
 
 impl Table {
     /// A table with these columns and no rows.
     pub(crate) fn new(title: impl Into<String>, columns: &[&'static str]) -> Self {
-        Self { title: title.into(), columns: columns.to_vec(), rows: Vec::new() }
+        Self { title: title.into(), columns: columns.to_vec(), rows: Vec::new(), notes: Vec::new() }
     }
 
     /// Adds a row, and tells the terminal.
@@ -21,6 +22,13 @@ impl Table {
         let cells = cells.into();
         eprintln!("  {}", cells.join("  |  "));
         self.rows.push(cells);
+    }
+
+    /// Adds a line below the table, once.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     /// As Markdown.
@@ -35,6 +43,12 @@ impl Table {
         line(&mut text, &rules);
         for row in &self.rows {
             line(&mut text, &row.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+        if !self.notes.is_empty() {
+            text.push('\n');
+        }
+        for note in &self.notes {
+            let _infallible = writeln!(text, "- {note}.");
         }
         text
     }

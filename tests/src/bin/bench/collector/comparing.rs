@@ -57,7 +57,7 @@ pub(super) fn measure(size: usize) -> anyhow::Result<Vec<f64>> {
     let dataset = fleet(size);
     let before = cpu_seconds()?;
     let comparison = compare(&dataset, &Options::default())?;
-    let text = report::render(&comparison, report::Format::Json)?;
+    let text = report::json::render(&comparison)?;
     let seconds = cpu_seconds()? - before;
     anyhow::ensure!(comparison.rows().count() == PROBES.len() * SERIES_A_PROBE && !text.is_empty());
     Ok(vec![seconds])

@@ -1,4 +1,5 @@
-//! What the collector costs: parsing beside other parsers, comparing fleets of growing size.
+//! What the collector costs: parsing beside other parsers, comparing fleets of growing size, scraping thousands of agents,
+//! reading stores.
 //!
 //! `make bench-collector` (`bench collector`) writes its tables into `collector/BENCH.md`. Whatever has a peak of memory
 //! runs in a process of its own, which is this program again.
@@ -6,6 +7,8 @@
 mod child;
 mod comparing;
 mod parsing;
+pub(crate) mod scraping;
+pub(crate) mod stored;
 
 pub(crate) use child::run as child;
 
@@ -14,6 +17,6 @@ use crate::table::Table;
 /// All tables.
 pub(crate) fn tables() -> anyhow::Result<Vec<Table>> {
     let mut tables = parsing::tables()?;
-    tables.push(comparing::table()?);
+    tables.extend([comparing::table()?, scraping::table()?, stored::table()?]);
     Ok(tables)
 }

@@ -1,0 +1,210 @@
+//! nf_tables: its generation, and how many rules it has.
+
+use nix::errno::Errno;
+
+use super::{Rules, table_label};
+use crate::host::HostFs;
+use crate::sys::netlink::{Extent, Netlink, Subject, attributes, text};
+
+/// `NFNL_SUBSYS_NFTABLES` in the upper byte, and the messages (`linux/netfilter/nf_tables.h`).
+const SUBSYSTEM: u16 = 10 << 8;
+const GET_RULE: u16 = SUBSYSTEM | 7;
+const GET_GENERATION: u16 = SUBSYSTEM | 16;
+const NFGENMSG_BYTES: usize = 4;
+const NFTA_GEN_ID: u16 = 1;
+const NFTA_RULE_TABLE: u16 = 1;
+
+/// `NFPROTO_*`, as nft calls them.
+const FAMILIES: [(u8, &str); 6] =
+    [(1, "inet"), (2, "ip"), (3, "arp"), (5, "netdev"), (7, "bridge"), (10, "ip6")];
+
+/// Most rules that are counted: the kernel takes three to four microseconds to print each, and 70 ms are a quarter of what
+/// the whole agent may cost until the next count.
+const MOST_RULES: u32 = 20_000;
+
+/// Shortest time between two counts.
+const PAUSE_NANOS: u64 = 300_000_000_000;
+
+/// What is known of nf_tables.
+#[derive(Debug)]
+pub(super) struct Nft {
+    /// Whether the kernel may be asked without it loading a module for that.
+    is_there: bool,
+    is_built_in: bool,
+    netlink: Option<Netlink>,
+    generation: Option<u32>,
+    rules: Rules,
+    /// Which generation the rules are of, and when they were counted.
+    counted: Option<(u32, u64)>,
+}
+
+impl Nft {
+    pub(super) fn new(fs: &HostFs) -> Self {
+        Self {
+            is_there: false,
+            is_built_in: is_built_in(fs),
+            netlink: None,
+            generation: None,
+            rules: Rules::new(),
+            counted: None,
+        }
+    }
+
+    /// Looks whether it is loaded.
+    pub(super) fn find(&mut self, fs: &HostFs) {
+        self.is_there = self.is_built_in || fs.exists("/sys/module/nf_tables").unwrap_or(false);
+    }
+
+    /// How many transactions there were since the last look; none at the first.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said.
+    pub(super) fn rewrites(&mut self) -> Result<u64, Errno> {
+        if !self.is_there {
+            return Ok(0);
+        }
+        let mut found = None;
+        let asked = self.ask(GET_GENERATION, Extent::One, |body| {
+            found = found.or_else(|| generation(body));
+            true
+        });
+        match asked {
+            Ok(()) => {}
+            // A kernel that was made without it.
+            Err(Errno::EINVAL | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT) => {
+                self.is_there = false;
+                self.is_built_in = false;
+                return Ok(0);
+            }
+            Err(errno) => return Err(errno),
+        }
+        let now = found.ok_or(Errno::EBADMSG)?;
+        let before = self.generation.replace(now);
+        Ok(before.map_or(0, |before| u64::from(now.wrapping_sub(before))))
+    }
+
+    /// Counts the rules if they may have changed and it is time to.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said; `EINTR` where they changed meanwhile, `EOVERFLOW` where they are too many.
+    pub(super) fn rules(&mut self, now: u64) -> Result<(), Errno> {
+        let Some(generation) = self.generation.filter(|_| self.is_there) else { return Ok(()) };
+        let is_due =
+            self.counted.is_none_or(|(of, at)| of != generation && now.saturating_sub(at) >= PAUSE_NANOS);
+        if !is_due {
+            return Ok(());
+        }
+        // Also where it fails: that took as long.
+        self.counted = Some((generation, now));
+        self.rules.clear();
+        let mut rules = Rules::new();
+        let mut count = 0;
+        self.ask(GET_RULE, Extent::All, |body| {
+            count += 1;
+            if let Some(rule) = rule(body) {
+                *rules.entry(rule).or_default() += 1;
+            }
+            count < MOST_RULES
+        })?;
+        self.rules = rules;
+        Ok(())
+    }
+
+    /// Rules at the last count.
+    pub(super) const fn counted(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn ask(&mut self, kind: u16, extent: Extent, mut each: impl FnMut(&[u8]) -> bool) -> Result<(), Errno> {
+        let netlink = match &mut self.netlink {
+            Some(netlink) => netlink,
+            none => none.insert(Netlink::open(Subject::Netfilter)?),
+        };
+        let asked = netlink.ask(kind, extent, &[0; NFGENMSG_BYTES], |_, body| each(body));
+        if asked.is_err() {
+            self.netlink = None;
+        }
+        asked
+    }
+}
+
+/// The generation in an answer.
+fn generation(body: &[u8]) -> Option<u32> {
+    let value = attributes(body.get(NFGENMSG_BYTES..)?).find(|(kind, _)| *kind == NFTA_GEN_ID)?.1;
+    value.first_chunk().copied().map(u32::from_be_bytes)
+}
+
+/// Family and table of a rule.
+fn rule(body: &[u8]) -> Option<(&'static str, &'static str)> {
+    let family = body.first()?;
+    let family = FAMILIES.iter().find(|(number, _)| number == family).map_or("other", |(_, name)| name);
+    let table = attributes(body.get(NFGENMSG_BYTES..)?).find(|(kind, _)| *kind == NFTA_RULE_TABLE)?.1;
+    Some((family, table_label(&text(table))))
+}
+
+/// Whether it is part of the kernel's image, so that asking loads nothing. Where the list of those parts is hidden, as
+/// in a container, asking may load the module, once: nothing else would tell.
+fn is_built_in(fs: &HostFs) -> bool {
+    // A kernel without modules.
+    if fs.exists("/proc/modules") == Ok(false) {
+        return true;
+    }
+    let release = fs.text("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let list = fs.text(&format!("/lib/modules/{}/modules.builtin", release.trim()));
+    list.map_or(true, |list| list.lines().any(|line| line.ends_with("/nf_tables.ko")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::netlink::push_attribute;
+
+    #[test]
+    fn a_rule_says_whose_it_is() {
+        for (family, table, expected) in [
+            (2, "filter", ("ip", "filter")),
+            (10, "nat", ("ip6", "nat")),
+            (1, "kube-proxy", ("inet", "other")),
+            (99, "filter", ("other", "filter")),
+        ] {
+            let mut body = vec![family, 0, 0, 0];
+            push_attribute(&mut body, NFTA_RULE_TABLE, format!("{table}\0").as_bytes());
+            assert_eq!(rule(&body), Some(expected));
+        }
+        assert_eq!(rule(&[2]), None);
+    }
+
+    #[test]
+    fn a_generation_is_in_network_byte_order() {
+        let mut body = vec![0; NFGENMSG_BYTES];
+        push_attribute(&mut body, NFTA_GEN_ID, &[0, 0, 1, 2]);
+        assert_eq!(generation(&body), Some(258));
+        assert_eq!(generation(&[]), None);
+    }
+
+    #[test]
+    fn no_module_is_loaded_by_asking() {
+        let tree = tempfile::tempdir().unwrap();
+        let fs = HostFs::fixture(tree.path());
+        let write = |path: &str, text: &str| {
+            let path = tree.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        assert!(is_built_in(&fs), "without modules everything is");
+        write("proc/modules", "");
+        write("proc/sys/kernel/osrelease", "6.1.0\n");
+        assert!(is_built_in(&fs), "not known");
+        write("lib/modules/6.1.0/modules.builtin", "kernel/net/netfilter/nf_log.ko\n");
+        let mut nft = Nft::new(&fs);
+        nft.find(&fs);
+        assert!(!nft.is_there);
+        write("sys/module/nf_tables/refcnt", "0\n");
+        nft.find(&fs);
+        assert!(nft.is_there);
+        write("lib/modules/6.1.0/modules.builtin", "kernel/net/netfilter/nf_tables.ko\n");
+        assert!(is_built_in(&fs));
+    }
+}

@@ -1,0 +1,145 @@
+use base64::Engine as _;
+use sha2::Digest as _;
+
+use super::*;
+use crate::compare::{Comparison, Options, compare};
+use crate::dataset::Dataset;
+use crate::observation::{Collected, Instance, Labels, Observation, Statistic};
+
+/// Hosts of a group, with rounds of one system call that take `seconds` each, and a gauge.
+pub(super) fn group(tier: &str, hosts: u32, seconds: f64) -> Vec<Collected> {
+    (0..hosts)
+        .map(|host| {
+            let value = |round: u32| seconds * (1.0 + 0.002 * f64::from((host * 7 + round * 3) % 11));
+            let observation = |round: u32| Observation {
+                family: "tierprobe_syscall_seconds".into(),
+                labels: Labels::from([("syscall".into(), "getppid".into())]),
+                statistic: Statistic::P50,
+                timestamp: 1_700_000_000.0 + 15.0 * f64::from(round),
+                value: value(round),
+                disturbed: round % 10 == 3,
+            };
+            let labels = [("tier", tier), ("kernel", "own"), ("hypervisor", "kvm")];
+            Collected {
+                source: format!("{tier}-{host}.json"),
+                instance: Instance {
+                    name: format!("{tier}-{host}"),
+                    labels: labels.map(|(label, value)| (label.into(), value.into())).into(),
+                    tier_confidence: Some(if host == 0 { 0.6 } else { 0.97 }),
+                    ..Instance::default()
+                },
+                observations: (0..40).map(observation).collect(),
+                ..Collected::default()
+            }
+        })
+        .collect()
+}
+
+fn compared(collected: Vec<Collected>) -> (Comparison, Dataset, Options) {
+    let (dataset, options) = (Dataset::new(collected), Options::default());
+    (compare(&dataset, &options).unwrap(), dataset, options)
+}
+
+fn page_of(collected: Vec<Collected>) -> String {
+    let (comparison, dataset, options) = compared(collected);
+    page(&Input::new(&comparison, &dataset, &options))
+}
+
+#[test]
+fn the_policy_lets_in_this_style_sheet_and_no_other() {
+    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(STYLE));
+    assert_eq!(STYLE_HASH, hash, "page.css has changed: so must STYLE_HASH");
+}
+
+#[test]
+fn findings_are_sentences() {
+    let page = page_of([group("vm", 6, 200e-9), group("container_in_vm", 5, 250e-9)].concat());
+    assert!(page.contains("In a container in a VM a system call (getppid) takes 25 % longer"), "{page}");
+    assert!(page.contains("95 % sure; 6 and 5 hosts"), "{page}");
+    assert!(page.contains("<title>container_in_vm against vm</title>"), "{page}");
+}
+
+#[test]
+fn what_is_not_decided_says_what_would_be_needed() {
+    let page = page_of([group("vm", 2, 200e-9), group("container_in_vm", 1, 250e-9)].concat());
+    assert!(page.contains("Needed: 4 hosts a side or more"), "{page}");
+}
+
+#[test]
+fn what_was_not_measured_is_said_and_never_made_up() {
+    let page = page_of([group("vm", 4, 200e-9), group("container_in_vm", 4, 250e-9)].concat());
+    let matrix = page.split("id=\"decision\"").nth(1).unwrap().split("</section>").next().unwrap();
+    for criterion in ["Isolation", "Memory", "Start", "System call", "Network", "Storage", "Density"] {
+        assert!(matrix.contains(criterion), "{criterion}: {matrix}");
+    }
+    // Memory, start, network, storage, density, seccomp and privileges, on both sides.
+    assert_eq!(matrix.matches("not measured").count(), 14, "{matrix}");
+    assert!(matrix.contains("202 ns") && !matrix.contains(">0 "), "{matrix}");
+}
+
+#[test]
+fn density_is_what_the_memory_of_a_host_holds() {
+    let with_memory = |tier: &str, mebibytes: f64| {
+        let mut hosts = group(tier, 4, 200e-9);
+        for host in &mut hosts {
+            host.observations.push(Observation {
+                family: "tierprobe_lab_host_memory_bytes".into(),
+                labels: Labels::from([("part".into(), "processes".into())]),
+                statistic: Statistic::Value,
+                timestamp: 1_700_000_100.0,
+                value: mebibytes * 1_048_576.0,
+                disturbed: false,
+            });
+        }
+        hosts
+    };
+    let page = page_of([with_memory("vm", 96.0), with_memory("container_in_vm", 3.0)].concat());
+    assert!(page.contains("at most 10.0<") && page.contains("at most 341<"), "{page}");
+}
+
+#[test]
+fn labels_of_strangers_are_text() {
+    let hostile = "<script>alert(1)</script>\"'&<img src=http://example.invalid/x>";
+    let mut collected = [group("vm", 4, 200e-9), group(hostile, 4, 250e-9)].concat();
+    for one in &mut collected {
+        one.source = hostile.into();
+        one.instance.name.push_str(hostile);
+        one.instance.labels.insert("hypervisor".into(), hostile.into());
+        one.help.insert("tierprobe_syscall_seconds".into(), hostile.into());
+        for observation in &mut one.observations {
+            observation.labels.insert("syscall".into(), hostile.into());
+        }
+    }
+    let (comparison, dataset, options) = compared(collected);
+    let notes = [hostile.to_owned()];
+    let page = page(&Input { notes: &notes, ..Input::new(&comparison, &dataset, &options) });
+    assert!(page.contains("&lt;script&gt;"));
+    for markup in ["<script", "<img", "\"'&<"] {
+        assert!(!page.contains(markup), "{markup}");
+    }
+}
+
+#[test]
+fn the_page_asks_for_nothing() {
+    let page = page_of([group("vm", 4, 200e-9), group("container_in_vm", 4, 250e-9)].concat());
+    for word in ["http://", "https://", "//cdn", "<script", "<link", "<img", "@import", "url(", " style="] {
+        assert!(!page.contains(word), "{word}");
+    }
+    assert!(page.contains("default-src 'none'"));
+    assert!(!page.contains("http-equiv=\"refresh\""));
+}
+
+#[test]
+fn a_page_that_is_served_is_asked_for_again() {
+    let (comparison, dataset, options) =
+        compared([group("vm", 4, 200e-9), group("container_in_vm", 4, 250e-9)].concat());
+    let input = Input { refresh_seconds: Some(30), ..Input::new(&comparison, &dataset, &options) };
+    assert!(page(&input).contains("<meta http-equiv=\"refresh\" content=\"30\">"));
+    assert_eq!(page(&input), page(&input));
+}
+
+#[test]
+fn tiers_that_are_not_sure_are_flagged() {
+    let page = page_of([group("vm", 4, 200e-9), group("container_in_vm", 4, 250e-9)].concat());
+    assert!(page.contains("60 to 97 %") && page.contains("Not sure, below 90 %: vm-0."), "{page}");
+}

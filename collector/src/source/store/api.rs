@@ -1,0 +1,309 @@
+//! Asks a store, one query after the other.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::RETRY_AFTER;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::answer::{self, Matrix, Series};
+use super::{Options, StoreError};
+use crate::http::{Access, Address, Answer, Client, HttpError, Limits, Net, form};
+use crate::observation::Labels;
+
+/// Longest answer, in bytes.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// What an answer should come to. Small enough that it is soon there and soon read, large enough that the query costs
+/// more than asking.
+const WANTED_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
+/// Shortest span that is asked for, in seconds.
+const SHORTEST_SECONDS: f64 = 60.0;
+/// How often all queries of one store together may be tried again.
+const RETRIES: usize = 6;
+/// The pause before a query is tried again doubles from here.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause, whatever the store asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// All together may take so many times what one query may.
+const QUERIES_TIMES: u32 = 20;
+
+/// A span of time, in seconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    /// Its begin.
+    pub from: f64,
+    /// Its end.
+    pub to: f64,
+}
+
+/// A store, while it is read.
+#[derive(Debug)]
+pub struct Api {
+    client: Client,
+    prefix: Address,
+    options: Options,
+    deadline: Instant,
+    retries: usize,
+    pause: Duration,
+    /// How large the last answer was for the length of its span: metrics of one fleet are much of one size.
+    bytes_per_second: f64,
+    /// What it warned of.
+    pub warnings: BTreeSet<String>,
+    /// What else it said.
+    pub infos: BTreeSet<String>,
+}
+
+impl Api {
+    /// The store at `prefix`, to which the paths of the API are added.
+    #[must_use]
+    pub fn new(prefix: Address, access: &Access, net: Arc<Net>, options: Options) -> Self {
+        let access = Arc::new(access.with_headers(&options.headers));
+        Self {
+            client: Client::new(prefix.clone(), access, net),
+            prefix,
+            deadline: Instant::now() + options.timeout * QUERIES_TIMES,
+            options,
+            retries: RETRIES,
+            pause: FIRST_PAUSE,
+            bytes_per_second: 1.0,
+            warnings: BTreeSet::new(),
+            infos: BTreeSet::new(),
+        }
+    }
+
+    /// A selector of the metrics that `name` and the matchers in `more` match, and the user wants.
+    #[must_use]
+    pub fn selector(&self, name: &str, more: &[String]) -> String {
+        let own = self.options.matchers.iter().map(|(label, value)| equals(label, value));
+        let matchers: Vec<String> = more.iter().cloned().chain(own).collect();
+        format!("{name}{{{}}}", matchers.join(","))
+    }
+
+    /// What `expression` is at a point in time.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or none that can be relied on.
+    pub async fn query(&mut self, expression: &str, at: f64) -> Result<Vec<Series>, StoreError> {
+        let time = format!("{at:.3}");
+        let body = self.post("api/v1/query", &[("query", expression), ("time", &time)]).await?;
+        let matrix: Matrix = self.open(&body)?;
+        Ok(matrix.result)
+    }
+
+    /// The samples of `selector` in a span, oldest first, in as many answers as it takes to keep each small. A sample
+    /// between two answers may be in both.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::query`].
+    pub async fn samples(
+        &mut self,
+        selector: &str,
+        span: Span,
+        mut take: impl FnMut(Vec<Series>),
+    ) -> Result<(), StoreError> {
+        let mut length =
+            (WANTED_BYTES / self.bytes_per_second).min(span.to - span.from).max(SHORTEST_SECONDS);
+        let mut from = span.from;
+        while from < span.to {
+            let to = (from + length).min(span.to);
+            // Whether the begin of a range belongs to it is not the same in all releases; a millisecond more is.
+            let milliseconds = ((to - from) * 1000.0).ceil() + 1.0;
+            let expression = format!("{selector}[{milliseconds:.0}ms]");
+            let time = format!("{to:.3}");
+            let answer = self.post("api/v1/query", &[("query", &expression), ("time", &time)]).await;
+            let body = match answer {
+                Err(error) if is_too_much(&error) && length > SHORTEST_SECONDS => {
+                    length = (length / 4.0).max(SHORTEST_SECONDS);
+                    continue;
+                }
+                Err(error) if is_too_much(&error) => {
+                    return Err(StoreError::TooLarge { selector: selector.to_owned() });
+                }
+                other => other?,
+            };
+            let matrix: Matrix = self.open(&body)?;
+            #[expect(clippy::cast_precision_loss, reason = "bodies are far below 2^53 bytes")]
+            let bytes = body.len() as f64;
+            drop(body);
+            take(matrix.result);
+            if bytes > 0.0 {
+                length = ((to - from) * WANTED_BYTES / bytes)
+                    .clamp(SHORTEST_SECONDS, (to - from) * 8.0 + SHORTEST_SECONDS);
+            }
+            self.bytes_per_second = (bytes / (to - from)).max(1.0);
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// The label sets of all series that a selector matches and that have samples in the span.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::query`].
+    pub async fn series(&mut self, selectors: &[String], span: Span) -> Result<Vec<Labels>, StoreError> {
+        let (start, end) = (format!("{:.3}", span.from), format!("{:.3}", span.to));
+        let mut pairs = vec![("start", start.as_str()), ("end", end.as_str())];
+        pairs.extend(selectors.iter().map(|selector| ("match[]", selector.as_str())));
+        let body = self.post("api/v1/series", &pairs).await?;
+        self.open(&body)
+    }
+
+    /// The values of a label of all series that a selector matches.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::query`].
+    pub async fn values_of(
+        &mut self,
+        label: &str,
+        selector: &str,
+        span: Span,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let (start, end) = (format!("{:.3}", span.from), format!("{:.3}", span.to));
+        let pairs = [("start", start.as_str()), ("end", end.as_str()), ("match[]", selector)];
+        let path = format!("api/v1/label/{label}/values?{}", form(&pairs));
+        let body = self.fetch(&path, None).await?;
+        self.open(&body)
+    }
+
+    /// What is known of a metric.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::query`].
+    pub async fn metadata<T: DeserializeOwned>(&mut self, metric: &str) -> Result<T, StoreError> {
+        let path = format!("api/v1/metadata?{}", form(&[("metric", metric), ("limit", "1")]));
+        let body = self.fetch(&path, None).await?;
+        self.open(&body)
+    }
+
+    async fn post(&mut self, path: &str, pairs: &[(&str, &str)]) -> Result<Vec<u8>, StoreError> {
+        self.fetch(path, Some(form(pairs))).await
+    }
+
+    fn open<T: DeserializeOwned>(&mut self, body: &[u8]) -> Result<T, StoreError> {
+        let said = answer::open(body)?;
+        self.warnings.extend(said.warnings);
+        self.infos.extend(said.infos);
+        Ok(said.data)
+    }
+
+    async fn fetch(&mut self, path: &str, form: Option<String>) -> Result<Vec<u8>, StoreError> {
+        let path = self.prefix.join(path).path;
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(StoreError::Deadline(self.options.timeout * QUERIES_TIMES));
+            }
+            let limits = Limits { timeout: self.options.timeout.min(left), body_bytes: MAX_BYTES };
+            let answer = match &form {
+                Some(form) => self.client.post(&path, form.clone(), limits).await,
+                None => self.client.get_at(&path, "application/json", limits).await,
+            };
+            let (error, wanted) = match answer {
+                Ok(answer) if answer.status == 200 => return Ok(answer.body),
+                Ok(answer) if !matches!(answer.status, 429 | 502 | 503 | 504) => {
+                    return Err(refused(&answer));
+                }
+                Ok(answer) => (refused(&answer), wanted_pause(&answer)),
+                Err(error @ (HttpError::Connect { .. } | HttpError::Protocol(_))) => (error.into(), None),
+                Err(error) => return Err(error.into()),
+            };
+            if self.retries == 0 {
+                return Err(error);
+            }
+            self.retries -= 1;
+            let pause = wanted.unwrap_or(self.pause).min(LONGEST_PAUSE).min(left);
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Whether less at a time may work.
+fn is_too_much(error: &StoreError) -> bool {
+    match error {
+        StoreError::Http(HttpError::TooLong(_) | HttpError::Timeout(_)) => true,
+        // Prometheus: "query processing would load too many samples into memory"; others have limits alike.
+        StoreError::Refused { why, .. } => {
+            let why = why.to_ascii_lowercase();
+            ["too many samples", "too many points", "limit", "exceed"].iter().any(|sign| why.contains(sign))
+        }
+        StoreError::Http(_)
+        | StoreError::Status { .. }
+        | StoreError::NoApi { .. }
+        | StoreError::Partial(_)
+        | StoreError::TooLarge { .. }
+        | StoreError::NoAgents { .. }
+        | StoreError::Deadline(_) => false,
+    }
+}
+
+fn refused(answer: &Answer) -> StoreError {
+    if let Some(refusal) = answer::refused(&answer.body)
+        && !matches!(answer.status, 401 | 403)
+    {
+        return refusal;
+    }
+    let why = match answer.status {
+        300..=399 => "redirects are not followed; name the place where it sends to".to_owned(),
+        401 => "it wants to know who asks; give a password or a token with --source.config".to_owned(),
+        403 => "it does not let this one in; check the password, token or certificate of --source.config"
+            .to_owned(),
+        404 | 405 => "check the prefix of the address: /api/v1/query is added to it".to_owned(),
+        _ => {
+            let text = String::from_utf8_lossy(&answer.body);
+            let text = if text.trim_start().starts_with('<') { "a page for people" } else { &text };
+            answer::shown(text).chars().take(100).collect()
+        }
+    };
+    StoreError::Status { status: answer.status, why }
+}
+
+/// How long the store asks to be left alone.
+fn wanted_pause(answer: &Answer) -> Option<Duration> {
+    let seconds = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// A matcher of series whose label has this value.
+pub(super) fn equals(label: &str, value: &str) -> String {
+    format!("{label}={}", quoted(value))
+}
+
+/// A matcher of series whose label has a value that a regular expression matches as a whole.
+pub(super) fn matches(label: &str, expression: &str) -> String {
+    format!("{label}=~{}", quoted(expression))
+}
+
+/// A string as PromQL writes it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_hold_what_the_user_wants() {
+        let options = Options { matchers: vec![("job".into(), "a\"b".into())], ..Options::default() };
+        let prefix: Address = "http://h:1/p".parse().unwrap();
+        let api = Api::new(prefix, &Access::default(), Arc::default(), options);
+        assert_eq!(api.selector("x", &[equals("probe", "cpu")]), r#"x{probe="cpu",job="a\"b"}"#);
+    }
+}

@@ -1,0 +1,243 @@
+//! Stores that answer with errors, pages, halves, nothing, slowly or without end: bounded in time, named, and the
+//! other sources unharmed. What stores really answer is in `tests/tests/stores.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::place::{Request, agent, ok, place, read, status};
+use tierprobe_collector::http::client;
+use tierprobe_collector::source::{Gathered, Options, store};
+
+const JSON: &str = "application/json";
+/// All samples of the store are from about then.
+const NOW: f64 = 1_700_000_000.0;
+
+/// What a sound store says to a request: one instance with two rounds of one series.
+fn sound(request: &Request) -> String {
+    let labels = |name: &str, more: &str| {
+        format!("{{\"__name__\":\"{name}\",\"instance\":\"a:1\",\"job\":\"j\"{more}}}")
+    };
+    let round = labels("tierprobe_probe_last_round_timestamp_seconds", ",\"probe\":\"syscall\"");
+    let matrix = |metric: &str, values: &str| {
+        format!("{{\"resultType\":\"matrix\",\"result\":[{{\"metric\":{metric},\"values\":[{values}]}}]}}")
+    };
+    let (query, selectors) = (request.form("query"), request.form("match[]"));
+    let data = if request.line.contains("/label/__name__/values") {
+        "[\"tierprobe_syscall_round_seconds\"]".to_owned()
+    } else if request.line.contains("/series") && selectors.starts_with("tierprobe_probe_last_round") {
+        format!("[{round}]")
+    } else if request.line.contains("/series") {
+        format!("[{}]", labels("tierprobe_tier_info", ",\"tier\":\"vm\""))
+    } else if query.starts_with("tierprobe_probe_last_round_timestamp") {
+        matrix(&round, "[1699999900,\"1699999890\"],[1699999915,\"1699999890\"],[1699999930,\"1699999920\"]")
+    } else if query.starts_with("tierprobe_syscall_round_seconds") {
+        let metric = labels("tierprobe_syscall_round_seconds", ",\"quantile\":\"0.5\",\"syscall\":\"read\"");
+        matrix(&metric, "[1699999900,\"1e-7\"],[1699999915,\"1e-7\"],[1699999930,\"2e-7\"]")
+    } else if request.line.contains("/metadata") {
+        "{\"x\":[{\"type\":\"summary\",\"help\":\"Time of one system call.\",\"unit\":\"\"}]}".to_owned()
+    } else {
+        "{\"resultType\":\"vector\",\"result\":[]}".to_owned()
+    };
+    format!("{{\"status\":\"success\",\"data\":{data}}}")
+}
+
+fn options(timeout: Duration) -> Options {
+    let store = store::Options {
+        range: Duration::from_secs(3600),
+        end: Some(NOW),
+        timeout,
+        matchers: vec![("cluster".into(), "eu\"1".into())],
+        headers: vec![client::header("X-Scope-OrgID", "team").unwrap()],
+        ..store::Options::default()
+    };
+    Options { store, ..Options::default() }
+}
+
+/// Reads a store and a sound agent beside it.
+fn gathered(answer: impl Fn(&Request) -> String + Send + Sync + 'static) -> Gathered {
+    let agent = place(None, |_| agent());
+    let store = place(None, answer);
+    let sources = [format!("prometheus+http://{store}/prefix"), format!("http://{agent}/metrics")];
+    let begin = Instant::now();
+    let gathered = read(&sources, Duration::ZERO, options(Duration::from_secs(1)));
+    assert!(begin.elapsed() < Duration::from_secs(30), "took {:?}", begin.elapsed());
+    assert!(
+        gathered.collected.iter().any(|one| one.source == sources[1]),
+        "the agent is harmed: {gathered:?}"
+    );
+    gathered
+}
+
+fn reason(answer: impl Fn(&Request) -> String + Send + Sync + 'static) -> String {
+    let gathered = gathered(answer);
+    assert_eq!(gathered.dropped.len(), 1, "{gathered:?}");
+    gathered.dropped[0].reason.clone()
+}
+
+#[track_caller]
+fn assert_says(reason: &str, expected: &str) {
+    assert!(reason.contains(expected), "{reason:?} does not say {expected:?}");
+}
+
+#[test]
+fn a_sound_store_is_read_with_prefix_tenant_and_matchers() {
+    let gathered = gathered(|request| {
+        assert!(request.line.contains("/prefix/api/v1/"), "{request:?}");
+        assert_eq!(request.header("x-scope-orgid"), "team");
+        let selectors = request.form("query") + &request.form("match[]");
+        assert!(selectors.contains(r#"cluster="eu\"1""#) || request.line.contains("metadata"), "{request:?}");
+        ok(JSON, &sound(request))
+    });
+    assert_eq!(gathered.dropped, []);
+    assert_eq!(gathered.notes, []);
+    let stored = gathered.collected[0].clone().unpack();
+    assert_eq!((stored.instance.name.as_str(), stored.instance.labels["tier"].as_str()), ("a:1", "vm"));
+    assert_eq!(stored.instance.labels["job"], "j");
+    let told: Vec<_> = stored.observations.iter().map(|one| (one.timestamp, one.value)).collect();
+    assert_eq!(told, [(1_699_999_890.0, 1e-7), (1_699_999_920.0, 2e-7)]);
+    assert_eq!(stored.observations[0].family, "tierprobe_syscall_seconds");
+    assert_eq!(stored.help["tierprobe_syscall_seconds"], "Time of one system call.");
+    assert_eq!(stored.stale_seconds, None);
+}
+
+#[test]
+fn what_a_rule_has_recorded_stands_in_for_the_rounds() {
+    // Evaluated three seconds after the scrapes, with the tier joined.
+    let recorded = "\"instance:tierprobe_syscall_seconds:p50\"";
+    let gathered = gathered(move |request| {
+        let query = request.form("query");
+        let body = if request.line.contains("/label/__name__/values") {
+            format!("{{\"status\":\"success\",\"data\":[{recorded}]}}")
+        } else if query.starts_with("instance:tierprobe_syscall_seconds:p50") {
+            let values = "[1699999903,\"1e-7\"],[1699999918,\"1e-7\"],[1699999933,\"2e-7\"]";
+            let labels = "\"instance\":\"a:1\",\"job\":\"j\",\"syscall\":\"read\",\"tier\":\"vm\"";
+            let series = format!("{{\"metric\":{{\"__name__\":{recorded},{labels}}},\"values\":[{values}]}}");
+            format!("{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[{series}]}}}}")
+        } else {
+            sound(request)
+        };
+        ok(JSON, &body)
+    });
+    assert_eq!(gathered.dropped, []);
+    let stored = gathered.collected[0].clone().unpack();
+    let told: Vec<_> = stored.observations.iter().map(|one| (one.timestamp, one.value)).collect();
+    assert_eq!(told, [(1_699_999_890.0, 1e-7), (1_699_999_920.0, 2e-7)]);
+    assert_eq!(stored.observations[0].family, "tierprobe_syscall_seconds");
+    assert!(stored.observations[0].labels.keys().eq(["syscall"]), "{stored:?}");
+}
+
+#[test]
+fn what_a_store_warns_of_is_kept_and_what_is_partial_refused() {
+    let said = |what: &'static str| {
+        move |request: &Request| ok(JSON, &sound(request).replacen('{', &format!("{{{what},"), 1))
+    };
+    let warned = gathered(said(r#""warnings":["slow block"],"infos":["just so"]"#));
+    let notes: Vec<_> = warned.notes.iter().map(|note| (note.text.as_str(), note.is_warning)).collect();
+    assert_eq!(notes, [("slow block", true), ("just so", false)]);
+    assert_says(
+        &reason(said(r#""warnings":["partial response: store-1 is away"]"#)),
+        "a part of the data only",
+    );
+    assert_says(&reason(said(r#""isPartial":true"#)), "a part of the data only");
+}
+
+#[test]
+fn a_success_that_is_an_error_is_named() {
+    let body = r#"{"status":"error","errorType":"bad_data","error":"no such tenant"}"#;
+    assert_says(&reason(move |_| ok(JSON, body)), "no such tenant");
+}
+
+#[test]
+fn pages_halves_and_empty_answers_are_named() {
+    assert_says(&reason(|_| ok("text/html", "<html>Log in</html>")), "a page for people");
+    assert_says(&reason(|_| ok(JSON, "{\"status\":\"success\",\"data\":[{\"a\"")), "cut off");
+    assert_says(&reason(|_| ok(JSON, "")), "prefix");
+    assert_says(
+        &reason(|_| ok(JSON, r#"{"status":"success","data":[]}"#)),
+        "no rounds of agents between 2023-11-14",
+    );
+    // The half of what it promised.
+    let half =
+        |_: &Request| "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{".to_owned();
+    assert_says(&reason(half), "timeout");
+}
+
+#[test]
+fn statuses_are_named_with_what_to_do() {
+    assert_says(&reason(|_| status("401 Unauthorized")), "--source.config");
+    assert_says(&reason(|_| status("404 Not Found")), "prefix");
+    assert_says(
+        &reason(|_| status("302 Found\r\nLocation: http://127.0.0.1:1/")),
+        "redirects are not followed",
+    );
+    assert_says(&reason(|_| status("500 Internal Server Error")), "500");
+}
+
+#[test]
+fn a_store_that_is_busy_is_asked_again_and_not_for_ever() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&count);
+    let recovers = gathered(move |request| match asked.fetch_add(1, Ordering::Relaxed) {
+        0 => status("429 Too Many Requests\r\nRetry-After: 0"),
+        2 => status("503 Service Unavailable\r\nRetry-After: 0"),
+        _ => ok(JSON, &sound(request)),
+    });
+    assert_eq!(recovers.dropped, []);
+    let count = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&count);
+    let busy = reason(move |_| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        status("503 Service Unavailable\r\nRetry-After: 0")
+    });
+    assert_says(&busy, "503");
+    assert_eq!(count.load(Ordering::Relaxed), 7);
+}
+
+#[test]
+fn a_store_that_is_slow_runs_into_the_timeout() {
+    assert_says(
+        &reason(|_| {
+            std::thread::sleep(Duration::from_secs(3));
+            String::new()
+        }),
+        "timeout",
+    );
+}
+
+#[test]
+fn what_is_too_much_at_once_is_asked_for_in_parts() {
+    let queries = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&queries);
+    let gathered = gathered(move |request| {
+        let query = request.form("query");
+        let long =
+            query.split_once('[').and_then(|(_, range)| range.split_once("ms]")).map(|(ms, _)| ms.parse());
+        if query.starts_with("tierprobe_syscall")
+            && long.is_some_and(|ms: Result<u64, _>| ms.unwrap() > 900_001)
+        {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let why = "query processing would load too many samples into memory in query execution";
+            let body = format!("{{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"{why}\"}}");
+            return format!(
+                "HTTP/1.1 422 Unprocessable Entity\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+        ok(JSON, &sound(request))
+    });
+    assert_eq!(gathered.dropped, []);
+    assert!(queries.load(Ordering::Relaxed) > 0);
+    // The stand-in gives all samples in each part: each round counts once all the same.
+    assert_eq!(gathered.collected[0].observations(), 2);
+}
+
+#[test]
+fn an_answer_without_end_is_cut_at_the_limit() {
+    // On a slow machine the timeout comes first.
+    let reason = reason(|_| {
+        let begin = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        format!("{begin}{}", " ".repeat(70 * 1024 * 1024))
+    });
+    assert!(reason.contains("64 MiB") || reason.contains("timeout"), "{reason}");
+}

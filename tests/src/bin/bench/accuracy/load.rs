@@ -1,0 +1,48 @@
+//! A CPU that is wanted by others, real-time threads, and the memory of all processes.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+
+use super::ours::Ours;
+use super::place::Place;
+use super::tools::Ended;
+
+/// The lost share of a CPU that another program wants, too: by the agent's gaps, and by the kernel's account of how long
+/// the thread waited for its CPU (`/proc/thread-self/schedstat`) in the same rounds.
+pub(super) fn lost(place: Place, agent: &Path, ours: &Ours<'_>) -> anyhow::Result<(f64, f64)> {
+    let mut command = place.pinned("sh");
+    let program = command.args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
+    let _program = Ended(program.context("sh")?);
+    let record = ours.record(&mut place.pinned(agent), Path::new("/var/tmp"))?;
+    let mean = |family: &str| {
+        let rounds = record.gauges.iter().find(|gauge| gauge.name == family).map(|gauge| &gauge.rounds);
+        let rounds = rounds.with_context(|| format!("cpu has no {family}"))?;
+        let sum: f64 = rounds.iter().map(|round| round.value).sum();
+        anyhow::Ok(sum / f64::from(u32::try_from(rounds.len())?))
+    };
+    let lost = mean(ours.family)?;
+    Ok((lost, lost - mean("tierprobe_cpu_unexplained_ratio")?))
+}
+
+/// `smem`'s sum: the anonymous part of each process's share of memory, over all of them, in bytes.
+pub(super) fn anonymous_of_all() -> anyhow::Result<f64> {
+    let mut kilobytes = 0.0;
+    for process in std::fs::read_dir("/proc")? {
+        let path = process?.path().join("smaps_rollup");
+        // Kernel threads have none, and processes end.
+        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB")).unwrap_or("0");
+        kilobytes += number.trim().parse::<f64>()?;
+    }
+    Ok(kilobytes * 1024.0)
+}
+
+/// The agent as a real-time thread, which the kernel wakes without slack and before all others.
+pub(super) fn realtime(place: Place, agent: &Path) -> Command {
+    let mut command = place.pinned("chrt");
+    command.args(["-f", "1"]).arg(agent);
+    command
+}

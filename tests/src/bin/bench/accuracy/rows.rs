@@ -1,0 +1,166 @@
+//! Which figure is held against which reference.
+
+use super::boot::Boot;
+use super::load::{self, anonymous_of_all};
+use super::tools::{self, Fio};
+use super::{Figure, Ours, Row, Site, Start, Theirs};
+
+/// Goal for system calls, pipes and loopback.
+const CLOSE: f64 = 0.05;
+
+/// Goal for the rest.
+const NEAR: f64 = 0.10;
+
+/// Rounds with a short pause: enough for a median that holds still.
+const fn ours<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str)]) -> Ours<'a> {
+    Ours { probe, family, labels, figure: Figure::Median, rounds: 20, pause: "20ms" }
+}
+
+/// Hands each row to `take`.
+#[expect(clippy::too_many_lines, reason = "a table")]
+pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
+    let syscall = |call| ("tierprobe_syscall_seconds", [("syscall", call)]);
+    type Alone<'a> = &'a dyn Fn() -> anyhow::Result<f64>;
+    let mut row = |figure, reference, ours: Ours<'_>, start, goal, differs, theirs: Alone<'_>| {
+        take(&Row { figure, reference, ours, start, goal, differs, theirs: Theirs::Alone(theirs) });
+    };
+    let agent = site.agent.to_string_lossy().into_owned();
+    let place = site.place;
+    let other = place.other.to_string();
+
+    let (family, labels) = syscall("getppid");
+    let getppid = ours("syscall", family, &labels);
+    row("getppid", "perf bench syscall basic", getppid, Start::Pinned, CLOSE, "", &|| {
+        tools::perf(place, &["syscall", "basic", "-l", "1000000"])
+    });
+    for (figure, call, reference, arguments) in [
+        ("getppid", "getppid", "lat_syscall null", ["syscall_null", ""]),
+        ("read a byte", "read", "lat_syscall read", ["syscall_read", ""]),
+        ("write a byte", "write", "lat_syscall write", ["syscall_write", ""]),
+        ("open and close, root", "openat_close", "lat_syscall open", ["syscall_open", &agent]),
+        ("open and close, tmpfs", "openat_close_tmpfs", "lat_syscall open", ["syscall_open", "/dev/null"]),
+    ] {
+        let (family, labels) = syscall(call);
+        let ours = ours("syscall", family, &labels);
+        row(figure, reference, ours, Start::Pinned, CLOSE, "", &|| site.reference(&arguments));
+    }
+    let exit = ours("vm_exit", "tierprobe_vm_exit_seconds", &[("instruction", "cpuid")]);
+    row("cpuid", "cpuid in a loop, by RDTSC", exit, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["vm_exit"])
+    });
+    let fault = ours("page_fault", "tierprobe_page_fault_seconds", &[("touch", "first_touch")]);
+    row("page fault, first", "lat_pagefault, anonymous", fault, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["page_fault"])
+    });
+
+    let ping_pong = |labels| ours("scheduler", "tierprobe_scheduler_ping_pong_seconds", labels);
+    let same = ping_pong(&[("placement", "same_cpu")]);
+    row("pipes", "perf bench sched pipe -T", same, Start::Pinned, CLOSE, "", &|| {
+        tools::perf(place, &["sched", "pipe", "-T", "-l", "50000"])
+    });
+    let processes = "lat_pipe has two processes, the agent two threads: a switch between processes loads another page \
+                     table";
+    row("pipes", "lat_pipe", same, Start::Pinned, NEAR, processes, &|| site.reference(&["pipe"]));
+    let cross = ping_pong(&[("placement", "cross_cpu")]);
+    row("pipes across CPUs", "lat_pipe", cross, Start::OnBoth, NEAR, "", &|| {
+        site.reference(&["pipe", &other])
+    });
+    let wake_up = ours("scheduler", "tierprobe_scheduler_wakeup_delay_seconds", &[]);
+    let slack = "cyclictest leaves the timer slack at 50 µs unless its thread is a real-time one; here it inherits 1 ns, \
+                 which is what the agent sets. It wakes every 5 ms, the agent after 4 to 6";
+    row("wake-up delay", "cyclictest --default-system", wake_up, Start::Pinned, NEAR, slack, &|| {
+        tools::cyclictest(place, false)
+    });
+    row("wake-up delay, real-time", "cyclictest -p 1", wake_up, Start::Realtime, NEAR, "", &|| {
+        tools::cyclictest(place, true)
+    });
+
+    let cpu =
+        |family, figure, rounds, pause| Ours { probe: "cpu", family, labels: &[], figure, rounds, pause };
+    let lost = cpu("tierprobe_cpu_lost_ratio", Figure::GaugeMean, 150, "4ms");
+    let alone = "oslat has the CPU for a second on end, the agent for 3 ms at a time, and counts the gaps that fall into \
+                 them";
+    row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
+    let gap = cpu("tierprobe_cpu_gap_median_seconds", Figure::GaugeMedian, 150, "4ms");
+    row("length of a gap", "oslat", gap, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.median));
+
+    let spawn = |labels| ours("spawn", "tierprobe_spawn_seconds", labels);
+    let fork = spawn(&[("method", "fork")]);
+    row("fork", "lat_proc fork", fork, Start::Pinned, NEAR, "", &|| site.reference(&["proc_fork"]));
+    let start = spawn(&[("method", "spawn")]);
+    row("start of a program", "lat_proc exec", start, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["proc_exec", &agent])
+    });
+
+    let anonymous = Ours {
+        probe: "memory",
+        family: "tierprobe_memory_footprint_bytes",
+        labels: &[("part", "anonymous")],
+        figure: Figure::GaugeMedian,
+        rounds: 3,
+        pause: "10ms",
+    };
+    let shares = "the sum leaves out what ended while it was added up";
+    row(
+        "anonymous memory",
+        "smem: Pss_Anon of all",
+        anonymous,
+        Start::Pinned,
+        NEAR,
+        shares,
+        &anonymous_of_all,
+    );
+
+    let round_trip = |labels| ours("network", "tierprobe_network_round_trip_seconds", labels);
+    let udp =
+        round_trip(&[("protocol", "udp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
+    row("UDP loopback", "sockperf --full-rtt", udp, Start::Pinned, CLOSE, "", &|| {
+        tools::sockperf(place, false)
+    });
+    row("UDP loopback", "lat_udp", udp, Start::Pinned, CLOSE, "", &|| site.reference(&["udp"]));
+    let tcp =
+        round_trip(&[("protocol", "tcp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
+    row("TCP loopback", "sockperf --full-rtt --tcp", tcp, Start::Pinned, CLOSE, "", &|| {
+        tools::sockperf(place, true)
+    });
+    row("TCP loopback", "lat_tcp", tcp, Start::Pinned, CLOSE, "", &|| site.reference(&["tcp"]));
+    let connect = ours(
+        "network",
+        "tierprobe_network_connect_seconds",
+        &[("path", "loopback"), ("placement", "same_cpu")],
+    );
+    row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["connect"])
+    });
+
+    let rare = "both pause after four writes, or six reads; fio's first after a pause is in its median, the agent's not";
+    for (figure, operation, reference, what) in [
+        ("overwrite and fdatasync", "overwrite_sync", "fio --fdatasync=1 --overwrite=1", Fio::Overwrite),
+        ("append and fdatasync", "append_sync", "fio --fdatasync=1 --fallocate=none", Fio::Append),
+        ("direct read", "read_direct", "fio --direct=1", Fio::ReadDirect),
+    ] {
+        let labels = [("operation", operation)];
+        let ours = ours("storage", "tierprobe_storage_seconds", &labels);
+        row(figure, reference, ours, Start::Pinned, NEAR, rare, &|| tools::fio(place, site.directory, &what));
+    }
+
+    type Both<'a> = &'a dyn Fn() -> anyhow::Result<(f64, f64)>;
+    let mut together = |figure, reference, ours: Ours<'_>, differs, both: Both<'_>| {
+        let theirs = Theirs::Together(both);
+        take(&Row { figure, reference, ours, start: Start::Pinned, goal: NEAR, differs, theirs });
+    };
+    let account = "the kernel's account of the same rounds is what the thread waited for its CPU; interrupts and the \
+                   hypervisor are lost beside";
+    together("lost time beside a program", "schedstat", lost, account, &|| {
+        load::lost(place, site.agent, &lost)
+    });
+    let boot = Boot::default();
+    let once = "one boot of a Debian in emulation, which both are asked about: nothing varies, and the times are not \
+                those of real hardware";
+    for (figure, phase) in
+        [("boot, kernel", "kernel"), ("boot, user space", "userspace"), ("boot, in all", "total")]
+    {
+        let ours = ours("boot", "tierprobe_boot_duration_seconds", &[]);
+        together(figure, "systemd-analyze time", ours, once, &|| boot.phase(site.agent, phase));
+    }
+}

@@ -1,0 +1,39 @@
+//! `lat_pagefault`, on anonymous memory: pages of a new mapping, touched in an order that nobody foresees.
+//!
+//! Mapping and unmapping stay outside of the interval; lmbench times them apart and subtracts them.
+#![expect(unsafe_code, reason = "a mapping that is only touched has no safe form")]
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+/// As many as the agent maps, so that both find the same number of page tables and the same caches.
+const PAGES: usize = 256;
+const PAGE: usize = 4096;
+
+pub(super) fn anonymous() -> anyhow::Result<f64> {
+    // 97 has no divisor in common with the number of pages: each comes once.
+    let order: Vec<usize> = (0..PAGES).map(|page| page * 97 % PAGES * PAGE).collect();
+    let length = NonZeroUsize::new(PAGES * PAGE).context("no pages")?;
+    let mut seconds = Vec::with_capacity(super::TRIES);
+    for _ in 0..super::TRIES {
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
+        // SAFETY: the range is the mapping just made, and no reference into it exists.
+        unsafe { madvise(start, length.get(), MmapAdvise::MADV_NOHUGEPAGE)? };
+        let begin = Instant::now();
+        for offset in &order {
+            // SAFETY: every offset lies within the mapping.
+            let address = unsafe { start.cast::<u8>().add(*offset) };
+            // SAFETY: the mapping is writable, and nobody else knows of it.
+            unsafe { address.write_volatile(1) };
+        }
+        seconds.push(begin.elapsed().as_secs_f64() / f64::from(u32::try_from(PAGES)?));
+        // SAFETY: the range is the mapping, which is not used after.
+        unsafe { munmap(start, length.get())? };
+    }
+    Ok(super::median(seconds))
+}

@@ -1,0 +1,87 @@
+//! lmbench's methods, written anew: no distribution packages them.
+//!
+//! After the documentation of lmbench (lmbench.8, lat_syscall.8, lat_pagefault.8, lat_proc.8, lat_pipe.8, lat_udp.8,
+//! lat_tcp.8, lat_connect.8) and McVoy and Staelin (1996): an operation is repeated, without a pause, until an interval is
+//! long enough for the clock, and the median of several such intervals counts. Nothing is shared with the agent: neither
+//! clock nor batches nor system call wrappers. lmbench takes eleven intervals of 5 ms or more; today's clocks allow for
+//! shorter ones, of which more are free of what else the machine does.
+//!
+//! `reference NAME …` is a small static program, as the agent is, pinned by whoever starts it; it prints seconds.
+
+#![expect(clippy::print_stdout, reason = "a program for `bench accuracy`, and for people at a terminal")]
+
+mod call;
+mod exit;
+mod fault;
+mod network;
+mod pipe;
+mod process;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+/// Shortest interval: ten thousand times what reading the clock takes.
+const ENOUGH: Duration = Duration::from_micros(200);
+
+/// Intervals whose median counts.
+const TRIES: usize = 301;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    println!("{}", run(&arguments)?);
+    Ok(())
+}
+
+/// Runs the reference that the arguments name.
+fn run(arguments: &[String]) -> anyhow::Result<f64> {
+    let [name, rest @ ..] = arguments else { bail!("say which reference") };
+    let argument = || rest.first().with_context(|| format!("reference {name}: one more argument is needed"));
+    match name.as_str() {
+        "syscall_null" => call::null(),
+        "syscall_read" => call::read(),
+        "syscall_write" => call::write(),
+        "syscall_open" => call::open(argument()?),
+        "vm_exit" => exit::cpuid(),
+        "page_fault" => fault::anonymous(),
+        "proc_fork" => process::fork(),
+        "proc_exec" => process::exec(argument()?),
+        "pipe" => pipe::exchange(rest.first()),
+        "udp" => network::udp(),
+        "tcp" => network::tcp(),
+        "connect" => network::connect(),
+        _ => bail!("there is no reference {name}"),
+    }
+}
+
+/// Seconds that one operation takes.
+fn time(mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let mut interval = |operations: u32| -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        for _ in 0..operations {
+            operation()?;
+        }
+        Ok(start.elapsed())
+    };
+    let mut operations = 1;
+    loop {
+        let taken = interval(operations)?;
+        if taken >= ENOUGH {
+            break;
+        }
+        // A little more than what would have been enough, and never ten times as many at once.
+        let factor = 1.2 * ENOUGH.as_secs_f64() / taken.as_secs_f64().max(1e-9);
+        operations = if factor > 10.0 { operations * 10 } else { operations * 2 };
+    }
+    let mut seconds = Vec::with_capacity(TRIES);
+    for _ in 0..TRIES {
+        seconds.push(interval(operations)?.as_secs_f64() / f64::from(operations));
+    }
+    Ok(median(seconds))
+}
+
+/// The median, by nearest rank; NaN of nothing.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,109 @@
+//! `lat_udp`, `lat_tcp` and `lat_connect` over the loopback interface: a client, and a server in a child.
+#![expect(unsafe_code, reason = "a fork has no safe form")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork};
+
+use super::time;
+
+/// Bytes each way, as many as the agent sends.
+const MESSAGE: usize = 64;
+
+/// Connections whose median counts; each is timed alone.
+const CONNECTIONS: usize = 500;
+
+/// A server that ends with the value.
+struct Server(Pid);
+
+impl Server {
+    /// Runs `serve` in a child.
+    fn start(serve: impl FnOnce() -> std::io::Result<()>) -> anyhow::Result<Self> {
+        // SAFETY: this process has one thread.
+        match unsafe { fork()? } {
+            ForkResult::Parent { child } => Ok(Self(child)),
+            ForkResult::Child => {
+                let _shows_at_the_client = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+                let status = i32::from(serve().is_err());
+                // SAFETY: ends the process without running anything of the parent's.
+                unsafe { nix::libc::_exit(status) }
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _has_ended_by_itself = kill(self.0, Signal::SIGKILL);
+        let _reaped = waitpid(self.0, None);
+    }
+}
+
+fn local() -> SocketAddr {
+    ([127, 0, 0, 1], 0).into()
+}
+
+pub(super) fn udp() -> anyhow::Result<f64> {
+    let (ours, theirs) = (UdpSocket::bind(local())?, UdpSocket::bind(local())?);
+    ours.connect(theirs.local_addr()?)?;
+    ours.set_read_timeout(Some(Duration::from_secs(5)))?;
+    theirs.connect(ours.local_addr()?)?;
+    let _server = Server::start(|| {
+        let mut message = [0; MESSAGE];
+        loop {
+            theirs.recv(&mut message)?;
+            theirs.send(&message)?;
+        }
+    })?;
+    let mut message = [0; MESSAGE];
+    time(|| {
+        ours.send(&message)?;
+        ensure!(ours.recv(&mut message)? == MESSAGE, "a short datagram");
+        Ok(())
+    })
+}
+
+pub(super) fn tcp() -> anyhow::Result<f64> {
+    let listener = TcpListener::bind(local())?;
+    let address = listener.local_addr()?;
+    let _server = Server::start(|| {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        let mut message = [0; MESSAGE];
+        loop {
+            stream.read_exact(&mut message)?;
+            stream.write_all(&message)?;
+        }
+    })?;
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut message = [0; MESSAGE];
+    time(|| {
+        stream.write_all(&message)?;
+        Ok(stream.read_exact(&mut message)?)
+    })
+}
+
+/// lmbench's server waits in `accept` and is woken by each connection, which on one CPU is a switch before `connect`
+/// returns. Here the far end takes the connection up afterwards: the time is that of the network alone.
+pub(super) fn connect() -> anyhow::Result<f64> {
+    let listener = TcpListener::bind(local())?;
+    let address = listener.local_addr()?;
+    let mut seconds = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let begin = Instant::now();
+        let ours = TcpStream::connect(address)?;
+        seconds.push(begin.elapsed().as_secs_f64());
+        let (theirs, _) = listener.accept()?;
+        // A byte that nobody reads: closing is then a reset, which leaves nothing behind.
+        (&ours).write_all(&[0])?;
+        drop(theirs);
+    }
+    Ok(super::median(seconds))
+}

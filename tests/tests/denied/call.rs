@@ -1,0 +1,137 @@
+//! Single system calls that a seccomp filter refuses, as container engines do it.
+
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::libc;
+use tierprobe_tests::confine::seccomp::{self, Refusal};
+
+use super::{CONTROL, Case, Expected, Failed, Lacks, hold};
+
+/// First arguments: the monotonic clock, timer slack, ARCH_GET_CPUID, and what forks and vforks ask of `clone`.
+const MONOTONIC: u32 = 1;
+const SET_TIMERSLACK: u32 = 29;
+#[cfg(target_arch = "x86_64")]
+const GET_CPUID: u32 = 0x1011;
+const FORK: u32 = 0x0120_0011;
+const VFORK: u32 = 0x4111;
+
+const PINNED: Expected = Failed("cannot be pinned to a CPU (sched_setaffinity)");
+
+/// A call, its first argument, what the probes say, and series that are gone.
+type Row =
+    (&'static str, libc::c_long, Option<u32>, &'static [(&'static str, Expected)], &'static [&'static str]);
+
+const ROWS: &[Row] = &[
+    (
+        "getppid",
+        libc::SYS_getppid,
+        None,
+        &[("syscall", Lacks("getppid: ")), ("page_fault", Lacks("the ratio to getppid: "))],
+        &["syscall=\"getppid\"", "tierprobe_page_fault_syscall_ratio"],
+    ),
+    (
+        "clock_gettime",
+        libc::SYS_clock_gettime,
+        Some(MONOTONIC),
+        &[("syscall", Lacks("clock_gettime: "))],
+        &["syscall=\"clock_gettime\""],
+    ),
+    (
+        "fstatfs",
+        libc::SYS_fstatfs,
+        None,
+        &[("syscall", Lacks("openat_close_tmpfs: /dev: statfs: "))],
+        &["syscall=\"openat_close_tmpfs\""],
+    ),
+    (
+        "clock_nanosleep",
+        libc::SYS_clock_nanosleep,
+        Some(MONOTONIC),
+        &[("scheduler", Lacks("wake-ups: clock_nanosleep: "))],
+        &["tierprobe_scheduler_wakeup"],
+    ),
+    (
+        "PR_SET_TIMERSLACK",
+        libc::SYS_prctl,
+        Some(SET_TIMERSLACK),
+        &[("scheduler", Lacks("wake-ups: the timer slack stays at "))],
+        &["tierprobe_scheduler_wakeup"],
+    ),
+    (
+        "sched_setaffinity",
+        libc::SYS_sched_setaffinity,
+        None,
+        &[
+            ("syscall", PINNED),
+            ("vm_exit", PINNED),
+            ("page_fault", PINNED),
+            ("scheduler", PINNED),
+            ("cpu", PINNED),
+            ("spawn", PINNED),
+            ("network", PINNED),
+            ("netfilter", PINNED),
+            ("storage", PINNED),
+        ],
+        &[],
+    ),
+    (
+        "pipe2",
+        libc::SYS_pipe2,
+        None,
+        &[
+            ("scheduler", Lacks("exchanges through pipes: pipe: ")),
+            ("spawn", Failed("cannot start /proc/self/exe: ")),
+        ],
+        &["tierprobe_scheduler_ping_pong"],
+    ),
+    ("fork", libc::SYS_clone, Some(FORK), &[("spawn", Lacks("fork: "))], &["method=\"fork\""]),
+    ("vfork", libc::SYS_clone, Some(VFORK), &[("spawn", Lacks("vfork: "))], &["method=\"vfork\""]),
+    (
+        "madvise",
+        libc::SYS_madvise,
+        None,
+        &[("page_fault", Failed("mapping memory: "))],
+        &["tierprobe_page_fault_seconds"],
+    ),
+    ("mincore", libc::SYS_mincore, None, &[("page_fault", Lacks("huge pages: "))], &["touch=\"huge\""]),
+    (
+        "fdatasync",
+        libc::SYS_fdatasync,
+        None,
+        &[("storage", Failed(": overwrite_sync: "))],
+        &["tierprobe_storage_seconds"],
+    ),
+    #[cfg(target_arch = "x86_64")]
+    ("ARCH_GET_CPUID", libc::SYS_arch_prctl, Some(GET_CPUID), &[], &[]),
+];
+
+#[test]
+fn a_call_that_is_refused_costs_what_it_is_needed_for_and_nothing_else() {
+    let (place, control) = &*CONTROL;
+    let agents: Vec<_> = [Errno::EPERM, Errno::EACCES]
+        .into_iter()
+        .flat_map(|errno| ROWS.iter().map(move |row| (errno, row)))
+        // Where there are no huge pages, there are none to lose.
+        .filter(|(_, row)| row.0 != "mincore" || control.has("touch=\"huge\""))
+        .map(|(errno, row)| {
+            let agent = move || {
+                let mut command = Command::new(&place.agent);
+                let refusal = Refusal { call: row.1, first_argument: row.2, errno };
+                seccomp::confine(&mut command, seccomp::refusing(&[refusal]));
+                command
+            };
+            (format!("{}: {errno}", row.0), row, agent)
+        })
+        .collect();
+    let cases: Vec<Case<'_>> = agents
+        .iter()
+        .map(|(name, row, agent)| Case {
+            name: name.clone(),
+            agent,
+            expected: row.3.to_vec(),
+            absent: row.4.to_vec(),
+        })
+        .collect();
+    hold(&cases);
+}

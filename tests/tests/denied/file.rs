@@ -1,0 +1,100 @@
+//! Parts of the file system that are missing, read-only, or somebody else's.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use tierprobe_tests::confine::files::{after, hide};
+use tierprobe_tests::need::{have, need};
+
+use super::{CONTROL, Case, Failed, Lacks, Unsupported, hold};
+
+/// A user that nobody is.
+const NOBODY: u32 = 61_999;
+
+#[test]
+fn files_that_are_missing_cost_what_they_are_needed_for() {
+    if need("unshare").is_none() {
+        return;
+    }
+    let may_mount = Command::new("unshare").args(["--mount", "true"]).status().unwrap();
+    let may_mount = if may_mount.success() { Ok(()) } else { Err("unshare --mount: not permitted") };
+    if have("a mount namespace", may_mount).is_none() {
+        return;
+    }
+    let (place, _) = &*CONTROL;
+    let agent = |mounts: String| move || after(&mounts, &place.agent);
+    let proc = agent(hide("/proc"));
+    let sys = agent(hide("/sys"));
+    let dev = agent(hide("/dev"));
+    let cgroup = agent(hide("/sys/fs/cgroup"));
+    let root = agent("mount -o remount,bind,ro /".to_owned());
+    hold(&[
+        Case {
+            name: "no /proc".to_owned(),
+            agent: &proc,
+            expected: vec![
+                ("boot", Unsupported("/proc/")),
+                ("memory", Unsupported("/proc/meminfo")),
+                ("syscall", Lacks("openat_close: the agent's own file")),
+                ("spawn", Unsupported("is /proc mounted, and /dev?")),
+                ("storage", Lacks("mounts: /proc/self/mountinfo")),
+                ("netfilter", Unsupported("CAP_NET_ADMIN")),
+            ],
+            absent: vec![
+                "syscall=\"openat_close\"",
+                "tierprobe_storage_mount_info",
+                "tierprobe_cpu_unexplained_ratio",
+            ],
+        },
+        Case {
+            name: "no /sys".to_owned(),
+            agent: &sys,
+            expected: vec![],
+            absent: vec!["tierprobe_memory_hardware_bytes", "touch=\"huge\""],
+        },
+        Case {
+            name: "no /dev".to_owned(),
+            agent: &dev,
+            expected: vec![
+                ("syscall", Lacks("read: /dev/zero: ")),
+                ("spawn", Unsupported("is /proc mounted, and /dev?")),
+            ],
+            absent: vec!["syscall=\"read\"", "syscall=\"write\"", "tierprobe_spawn_seconds"],
+        },
+        Case {
+            name: "no control groups".to_owned(),
+            agent: &cgroup,
+            expected: vec![],
+            absent: vec!["tierprobe_memory_cgroup_bytes"],
+        },
+        Case {
+            name: "a read-only root".to_owned(),
+            agent: &root,
+            expected: vec![("storage", Failed("Read-only file system"))],
+            absent: vec!["tierprobe_storage_seconds"],
+        },
+    ]);
+}
+
+#[test]
+fn without_permission_the_probes_that_need_none_go_on() {
+    let root = nix::unistd::geteuid().is_root();
+    if have("another user", if root { Ok(()) } else { Err("only root can become one") }).is_none() {
+        return;
+    }
+    let (place, _) = &*CONTROL;
+    let agent = || {
+        let mut command = Command::new(&place.agent);
+        command.uid(NOBODY).gid(NOBODY);
+        command
+    };
+    hold(&[Case {
+        name: "nobody".to_owned(),
+        agent: &agent,
+        expected: vec![
+            ("storage", Failed("cannot make a file: Permission denied")),
+            ("netfilter", Unsupported("CAP_NET_ADMIN")),
+        ],
+        absent: vec!["tierprobe_storage_seconds"],
+    }]);
+}

@@ -1,0 +1,158 @@
+//! CPU time that somebody else takes, or that a quota keeps back.
+
+use std::process::Command;
+
+use tierprobe_model::Cause;
+use tierprobe_tests::confine::cgroup::{Group, Version};
+use tierprobe_tests::confine::cpu;
+use tierprobe_tests::measured::{Measured, median};
+use tierprobe_tests::need::{have, need};
+
+use crate::{Hog, agent, alone};
+
+const TURNS: usize = 3;
+
+/// Programs that want one CPU.
+const HOGS: usize = 16;
+
+/// The largest; of nothing, nothing is.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The quota of a group, 5 ms in 200, or none.
+fn quota(group: &Group, limited: bool) -> std::io::Result<()> {
+    match group.version {
+        Version::V1 => {
+            group.set("cpu.cfs_period_us", "200000")?;
+            group.set("cpu.cfs_quota_us", if limited { "5000" } else { "-1" })
+        }
+        Version::V2 => group.set("cpu.max", if limited { "5000 200000" } else { "max 200000" }),
+    }
+}
+
+#[test]
+fn a_quota_shows_as_throttling_lost_time_and_marked_rounds() {
+    let _alone = alone();
+    let made = have("a control group for the CPU", Group::make("cpu", "quota"));
+    let Some(group) = made else { return };
+    let run = |limited: bool| {
+        quota(&group, limited).unwrap();
+        let mut command = agent(&["--rounds", "14", "--pause", "1ms", "--probe", "cpu"]);
+        group.confine(&mut command);
+        Measured::by(&mut command)
+    };
+    let mut lost = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        for limited in [false, true] {
+            let measured = run(limited);
+            let throttled = largest(&measured.gauges("tierprobe_cpu_throttled_ratio", &[]));
+            let (marked, rounds) = measured.marked(Cause::Throttled);
+            println!("limited {limited}: throttled {throttled}, {marked} of {rounds} marked");
+            if limited {
+                // What it wants is most of a CPU, what it gets a fortieth.
+                assert!(throttled > 0.3, "{throttled}");
+                assert!(marked * 2 > rounds, "{marked} of {rounds} rounds are marked as throttled");
+            } else {
+                // Both are exact: without a quota nobody is throttled.
+                assert!(throttled.abs() < 1e-9 && marked == 0, "{throttled}, {marked} of {rounds}");
+            }
+            let gaps = largest(&measured.gauges("tierprobe_cpu_gap_longest_seconds", &[]));
+            lost[usize::from(limited)]
+                .push((gaps, largest(&measured.gauges("tierprobe_cpu_lost_ratio", &[]))));
+        }
+    }
+    println!("longest gap, lost: {:?} without a quota, {:?} with", lost[0], lost[1]);
+    let gap = lost.each_ref().map(|runs| median(runs.iter().map(|run| run.0)));
+    assert!(gap[1] > 0.1 && gap[1] > gap[0], "the longest gap: {lost:?}");
+    let share = lost.each_ref().map(|runs| median(runs.iter().map(|run| run.1)));
+    assert!(share[1] > 0.95 && share[1] > share[0], "the lost share of the worst round: {lost:?}");
+}
+
+#[test]
+fn a_real_time_program_delays_wake_ups() {
+    let _alone = alone();
+    let Some(chrt) = need("chrt") else { return };
+    let cpu = cpu::last().unwrap();
+    let allowed = Command::new(&chrt).args(["-f", "10", "true"]).status().unwrap();
+    let allowed = if allowed.success() { Ok(()) } else { Err("chrt -f 10: not permitted") };
+    if have("a real-time program", allowed).is_none() {
+        return;
+    }
+    let run = || {
+        let mut command = agent(&["--rounds", "2", "--pause", "5ms", "--probe", "scheduler"]);
+        cpu::pin(&mut command, cpu);
+        let measured = Measured::by(&mut command);
+        let delays = measured.quantiles("tierprobe_scheduler_wakeup_delay_seconds", &[]);
+        let longest = measured.gauges("tierprobe_scheduler_wakeup_service_longest_seconds", &[]);
+        let missed = measured.gauges("tierprobe_scheduler_missed_deadlines", &[]);
+        let late = median(delays.iter().map(|round| round.max));
+        for (round, service) in delays.iter().zip(&longest) {
+            assert!(*service <= round.max, "a wake-up cannot take longer than since its deadline");
+        }
+        (late, missed.iter().sum::<f64>())
+    };
+    let (mut quiet, mut hogged) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        quiet.push(run());
+        let mut command = Command::new(&chrt);
+        command.args(["-f", "10", env!("CARGO_BIN_EXE_hog"), "half", "25"]);
+        cpu::pin(&mut command, cpu);
+        let hog = Hog::start(&mut command);
+        hogged.push(run());
+        drop(hog);
+    }
+    println!("longest delay, missed: {quiet:?} alone, {hogged:?} beside a real-time program");
+    let late = |runs: &[(f64, f64)]| median(runs.iter().map(|(late, _)| *late));
+    // For 25 ms on end nobody else runs, and deadlines are 5 ms apart.
+    assert!(late(&hogged) > 0.015, "{hogged:?}");
+    assert!(late(&hogged) > late(&quiet), "{quiet:?} {hogged:?}");
+    assert!(hogged.iter().all(|(_, missed)| *missed > 0.0), "no deadline was missed: {hogged:?}");
+}
+
+#[test]
+fn programs_that_want_the_same_cpu_are_waited_for() {
+    let _alone = alone();
+    let cpu = cpu::last().unwrap();
+    let run = || {
+        let flags = ["--probe", "syscall", "--probe", "vm_exit", "--probe", "page_fault", "--probe", "cpu"];
+        let mut command = agent(&["--rounds", "20", "--pause", "1ms"]);
+        cpu::pin(command.args(flags), cpu);
+        let measured = Measured::by(&mut command);
+        let gap = largest(&measured.gauges("tierprobe_cpu_gap_longest_seconds", &[]));
+        let lost = measured.gauges("tierprobe_cpu_lost_ratio", &[]).iter().sum::<f64>();
+        let unexplained = measured.gauges("tierprobe_cpu_unexplained_ratio", &[]).iter().sum::<f64>();
+        (measured.marked(Cause::Preempted), gap, unexplained / lost)
+    };
+    let (mut quiet, mut hogged) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        quiet.push(run());
+        let hogs: Vec<Hog> = (0..HOGS)
+            .map(|_| {
+                let mut command = Hog::command(&["cpu"]);
+                cpu::pin(&mut command, cpu);
+                Hog::start(&mut command)
+            })
+            .collect();
+        hogged.push(run());
+        drop(hogs);
+    }
+    println!("marked, longest gap, unexplained: {quiet:?} alone, {hogged:?} beside {HOGS} programs");
+    for ((marked, rounds), ..) in &hogged {
+        assert!(marked * 20 > *rounds, "{marked} of {rounds} rounds are marked as preempted");
+    }
+    let gap = [&quiet, &hogged].map(|runs| median(runs.iter().map(|run| run.1)));
+    // Each of them has its turn, of some milliseconds, before the agent has one again.
+    assert!(gap[1] > 0.02 && gap[1] > gap[0], "the longest gap: {gap:?}");
+    // The kernel knows whom the thread waited for: hardly any of it is unexplained.
+    let unexplained = median(hogged.iter().map(|run| run.2));
+    assert!(unexplained < 0.5, "{unexplained} of what was lost is unexplained");
+    // On a machine that is idle otherwise, rounds are clean.
+    let idle = |run: &&((usize, usize), f64, f64)| run.1 < 0.001;
+    for ((marked, rounds), ..) in quiet.iter().filter(idle) {
+        assert!(
+            marked * 2 < *rounds,
+            "{marked} of {rounds} rounds are marked as preempted, and nobody was there"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! Storage that is slow by a known time: flushes that wait, and a limit on operations.
+
+use std::os::linux::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tierprobe_tests::confine::cgroup::{Group, Version};
+use tierprobe_tests::measured::{Measured, median};
+use tierprobe_tests::need::have;
+
+use crate::slow::Slow;
+use crate::{agent, alone};
+
+/// The agent with the probe storage in `directory`.
+fn storage(directory: &Path, rounds: &str) -> std::process::Command {
+    let mut command = agent(&["--rounds", rounds, "--pause", "1ms", "--probe", "storage"]);
+    command.arg("--probe.storage.directory").arg(directory);
+    command
+}
+
+#[test]
+fn a_flush_takes_what_the_file_system_takes_for_it() {
+    let _alone = alone();
+    let delays = [Duration::ZERO, Duration::from_millis(2), Duration::from_millis(10)];
+    let mounts: Vec<_> = delays.iter().map(|_| tempfile::tempdir().unwrap()).collect();
+    let mounted: std::io::Result<Vec<_>> = delays
+        .iter()
+        .zip(&mounts)
+        .map(|(delay, mount)| fuser::spawn_mount(Slow::new(*delay), mount.path(), &fuser::Config::default()))
+        .collect();
+    let Some(_sessions) = have("a FUSE mount", mounted) else { return };
+    let mut costs = [const { Vec::new() }; 3];
+    for _ in 0..3 {
+        for ((mount, delay), costs) in mounts.iter().zip(delays).zip(&mut costs) {
+            let measured = Measured::by(&mut storage(mount.path(), "3"));
+            for operation in ["overwrite_sync", "append_sync", "clean_sync"] {
+                let rounds = measured.quantiles("tierprobe_storage_seconds", &[("operation", operation)]);
+                assert!(!rounds.is_empty(), "{operation}: {:?}", measured.outcome("storage"));
+                let shortest = rounds.iter().map(|round| round.min).fold(f64::INFINITY, f64::min);
+                assert!(shortest >= delay.as_secs_f64(), "{operation} took {shortest} s of {delay:?}");
+                costs.push(median(rounds.iter().map(|round| round.p50)));
+            }
+        }
+    }
+    let [none, short, long] = costs.map(median);
+    println!("a flush: {none:e} s without a delay, {short:e} s with 2 ms, {long:e} s with 10 ms");
+    assert!(none < short && short < long, "{none} {short} {long}");
+    // What the kernel and the file system take beside is some tens of microseconds, and no second delay.
+    assert!(long < 0.020, "{long} s for a delay of 10 ms");
+}
+
+/// `major:minor` of the disk that holds `directory`.
+fn disk(directory: &Path) -> Result<String, String> {
+    let device = std::fs::metadata(directory).unwrap().st_dev();
+    let number = format!("{}:{}", nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    let link = Path::new("/sys/dev/block").join(&number).canonicalize();
+    let link = link.map_err(|error| format!("{} is on no block device: {error}", directory.display()))?;
+    // Limits are for whole disks.
+    if !link.join("partition").exists() {
+        return Ok(number);
+    }
+    let whole = std::fs::read_to_string(link.join("../dev")).map_err(|error| error.to_string())?;
+    Ok(whole.trim().to_owned())
+}
+
+#[test]
+fn a_disk_with_a_limit_on_reads_is_slow_to_read() {
+    let _alone = alone();
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let Some(disk) = have("a disk of this machine", disk(directory.path())) else { return };
+    let controller = if Path::new("/sys/fs/cgroup/blkio/cgroup.procs").exists() { "blkio" } else { "io" };
+    let made = have("a control group for disks", Group::make(controller, "disk"));
+    let Some(group) = made else { return };
+    let limit = |operations: Option<u32>| {
+        let set = match (group.version, operations) {
+            (Version::V1, number) => {
+                group.set("blkio.throttle.read_iops_device", &format!("{disk} {}", number.unwrap_or(0)))
+            }
+            (Version::V2, Some(number)) => group.set("io.max", &format!("{disk} riops={number}")),
+            (Version::V2, None) => group.set("io.max", &format!("{disk} riops=max")),
+        };
+        set.map_err(|error| format!("{disk}: {error}"))
+    };
+    let run = || {
+        let mut command = storage(directory.path(), "4");
+        group.confine(&mut command);
+        let measured = Measured::by(&mut command);
+        let times = |operation| {
+            let rounds = measured.quantiles("tierprobe_storage_seconds", &[("operation", operation)]);
+            assert!(!rounds.is_empty(), "{operation}: {:?}", measured.outcome("storage"));
+            rounds
+        };
+        let direct = median(times("read_direct").iter().map(|round| round.max));
+        (direct, median(times("read_buffered").iter().map(|round| round.p50)))
+    };
+    let (mut free, mut limited) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        if have("a limit on the disk", limit(None)).is_none() {
+            return;
+        }
+        free.push(run());
+        // Twenty a second: one each 50 ms, after what the kernel lets through at once.
+        limit(Some(20)).unwrap();
+        limited.push(run());
+    }
+    println!("direct and buffered read: {free:?} without a limit, {limited:?} with 20 a second");
+    let direct = |runs: &[(f64, f64)]| median(runs.iter().map(|(direct, _)| *direct));
+    assert!(direct(&limited) > 0.02, "{limited:?}");
+    assert!(direct(&limited) > direct(&free), "{free:?} {limited:?}");
+    // What is in the page cache does not go to the disk.
+    assert!(limited.iter().all(|(_, buffered)| *buffered < 0.01), "{limited:?}");
+}
