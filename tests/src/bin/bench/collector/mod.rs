@@ -6,6 +6,7 @@
 
 mod child;
 mod comparing;
+mod parsing;
 pub(crate) mod scraping;
 pub(crate) mod stored;
 
@@ -15,5 +16,7 @@ use crate::table::Table;
 
 /// All tables.
 pub(crate) fn tables() -> anyhow::Result<Vec<Table>> {
-    Ok(vec![comparing::table()?, scraping::table()?, stored::table()?])
+    let mut tables = parsing::tables()?;
+    tables.extend([comparing::table()?, scraping::table()?, stored::table()?]);
+    Ok(tables)
 }
