@@ -10,10 +10,10 @@ STATIC   := RUSTFLAGS="-C target-feature=+crt-static"
 KERNEL   := $(if $(wildcard out/guest-kernel/boot/vmlinuz-*),--kernel out/guest-kernel)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo check test golden bench accuracy alike calibration clean
+.PHONY: help build demo check test golden bench accuracy alike calibration fuzz clean bench-collector
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 build: ## Build the agent and the collector, static, for release
 	@echo "==> building"
@@ -43,7 +43,8 @@ test: ## Everything, end to end included
 	TIERPROBE_AGENT=$(abspath $(AGENT)) TIERPROBE_COLLECTOR=$(abspath $(COLLECTOR)) cargo test --locked --workspace
 
 golden: ## Write the golden files and METRICS.md anew
-	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition
+	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-tests --test exposition --test rules
+	TIERPROBE_GOLDEN=write cargo test --locked -p tierprobe-collector --lib serve::metrics
 
 bench: ## Measure what the agent costs beside its peers, twelve minutes; writes agent/BUDGET.md
 	@tests/tools.sh bench
@@ -63,6 +64,27 @@ alike: ## Compare an agent with itself, ten minutes; writes agent/ACCURACY.md
 calibration: ## Simulate fleets with known ratios, four minutes; writes collector/CALIBRATION.md
 	@echo "==> simulating fleets"
 	cargo run --locked --release -p tierprobe-tests --bin calibration -- --write collector/CALIBRATION.md
+
+bench-collector: ## Measure what the collector costs, two minutes; writes collector/BENCH.md
+	cargo run --locked --release -p tierprobe-tests --bin bench -- collector --write collector/BENCH.md
+
+# Coverage comes by options of the stable compiler; only the sanitizers would need another one.
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1
+FUZZ_TARGETS := exposition open_metrics scrape record packed words
+FUZZ_SECONDS ?= 60
+
+fuzz: ## Fuzz each parser for FUZZ_SECONDS; what it finds is in out/fuzz
+	@echo "==> fuzzing $(FUZZ_TARGETS), $(FUZZ_SECONDS) s each"
+	RUSTFLAGS="$(FUZZ_FLAGS)" CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_PANIC=unwind CARGO_PROFILE_RELEASE_STRIP=none \
+		cargo build --locked --release --target $(TARGET) --target-dir out/fuzz/target -p tierprobe-fuzz --features libfuzzer
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p out/fuzz/corpus/$$target out/fuzz/found/$$target; \
+		TIERPROBE_FUZZ=$$target out/fuzz/target/$(TARGET)/release/tierprobe-fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=5 \
+			-rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix=out/fuzz/found/$$target/ \
+			out/fuzz/corpus/$$target tests/fuzz/seeds/$$target || exit 1; \
+	done
 
 clean: ## Remove what was built and unpacked
 	cargo clean

@@ -22,16 +22,19 @@ dockerd docker.io the_tier_docker
 containerd containerd the_tier_docker
 prometheus prometheus scraping_and_rules
 promtool prometheus scraping_and_rules
+unshare util-linux a_full_disk
 systemd-analyze systemd the_unit_file
 virt-what virt-what comparing_detection
 ip iproute2 network_namespaces
 iptables iptables packet_filters
-setpriv util-linux fewer_capabilities
+setpriv util-linux a_user_without_rights
 taskset util-linux pinning
+strace strace what_detection_opens
 git git the_house_rules
 mmdebstrap mmdebstrap a_guest_with_Debian
 mke2fs e2fsprogs a_guest_with_Debian
 lxcfs lxcfs the_memory_that_LXCFS_shows
+chromium chromium the_page
 "
 bench="$demo
 prometheus-node-exporter prometheus-node-exporter the_peer
@@ -41,11 +44,11 @@ taskset util-linux pinning
 "
 accuracy="$bench
 fio fio the_reference_for_storage
+mmdebstrap mmdebstrap the_reference_for_boot
+mke2fs e2fsprogs the_reference_for_boot
 cyclictest rt-tests the_reference_for_wake_ups
 oslat rt-tests the_reference_for_lost_time
 chrt util-linux real-time_threads
-mmdebstrap mmdebstrap the_reference_for_boot
-mke2fs e2fsprogs the_reference_for_boot
 "
 
 case "${1:-}" in
@@ -67,6 +70,8 @@ while read -r program package purpose; do
 done <<<"$wanted"
 # The static C library is no program; the compiler knows where it would be.
 [ -e "$(cc -print-file-name=libc.a 2>/dev/null)" ] || missing+=(libc6-dev)
+# Python without ensurepip makes no environments.
+[ "$1" != test ] || python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 
 if [ ${#missing[@]} -gt 0 ]; then
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
@@ -89,28 +94,39 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
-# gVisor: one static binary, only unpacked, too. Debian has it for some architectures.
-if [ "$1" = test ] && ! has runsc && [ ! -e out/runsc/usr/bin/runsc ]; then
-    if has apt-get && has dpkg-deb && mkdir -p out/runsc/download &&
-        (cd out/runsc/download && apt-get download -qq -o APT::Sandbox::User=root runsc 2>/dev/null); then
-        echo "==> unpacking runsc into out/runsc"
-        dpkg-deb -x out/runsc/download/*.deb out/runsc
-    else
-        echo "==> missing: runsc, for the place gVisor (package runsc)"
+# Programs that are only unpacked, too: gVisor is one static binary (Debian has it for some architectures),
+# systemd-nspawn needs nothing but the libraries of a systemd that is there, which installing it could upgrade, and
+# VictoriaMetrics comes with a service that nobody asked for.
+unpack() {
+    local program=$1 package=$2 purpose=$3
+    if has "$program" || [ -e "out/$program/usr/bin/$program" ]; then
+        return
     fi
-    rm -rf out/runsc/download
+    if has apt-get && has dpkg-deb && mkdir -p "out/$program/download" &&
+        (cd "out/$program/download" && apt-get download -qq -o APT::Sandbox::User=root "$package" 2>/dev/null); then
+        echo "==> unpacking $package into out/$program"
+        dpkg-deb -x "out/$program"/download/*.deb "out/$program"
+    else
+        echo "==> missing: $program, for ${purpose//_/ } (package $package)"
+    fi
+    rm -rf "out/$program/download"
+}
+if [ "$1" = test ]; then
+    unpack runsc runsc the_place_gVisor
+    unpack systemd-nspawn systemd-container the_place_systemd-nspawn
+    unpack victoria-metrics victoria-metrics reading_stores
 fi
 
-# VictoriaMetrics: one static binary with a service, which nobody asked for; so it is only unpacked as well.
-if [ "$1" = test ] && ! has victoria-metrics && [ ! -e out/victoria-metrics/usr/bin/victoria-metrics ]; then
-    if has apt-get && has dpkg-deb && mkdir -p out/victoria-metrics/download &&
-        (cd out/victoria-metrics/download && apt-get download -qq -o APT::Sandbox::User=root victoria-metrics 2>/dev/null); then
-        echo "==> unpacking victoria-metrics into out/victoria-metrics"
-        dpkg-deb -x out/victoria-metrics/download/*.deb out/victoria-metrics
+# Schemathesis asks the collector everything that its description allows, and more. From PyPI, into a place of its own.
+schemathesis=4.32.5
+if [ "$1" = test ] && [ ! -x out/schemathesis/bin/schemathesis ]; then
+    if has python3 && python3 -m venv out/schemathesis 2>/dev/null &&
+        out/schemathesis/bin/pip install --quiet --disable-pip-version-check "schemathesis==$schemathesis"; then
+        echo "==> installed schemathesis into out/schemathesis"
     else
-        echo "==> missing: victoria-metrics, for reading stores (package victoria-metrics)"
+        rm -rf out/schemathesis
+        echo "==> missing: schemathesis, for the collector's interface (python3-venv, and schemathesis of PyPI)"
     fi
-    rm -rf out/victoria-metrics/download
 fi
 
 # The guest's kernel: Debian's, made for virtual machines.

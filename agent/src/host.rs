@@ -5,6 +5,7 @@
 //! roots lie below `DIR` and symbolic links are resolved as if `DIR` were `/`, so that nothing falls through to
 //! the live host.
 
+mod below;
 mod trace;
 
 use std::fs::File;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, readlinkat};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{AccessFlags, faccessat};
@@ -276,14 +277,13 @@ impl HostFs {
     fn open(&self, path: &str, flags: OFlag) -> Result<OwnedFd, ReadError> {
         let flags = flags | OFlag::O_CLOEXEC;
         let real = self.real_path(path);
-        let Some((jail, below)) =
+        let Some((jail, path)) =
             self.jail.as_ref().and_then(|jail| Some((jail, real.strip_prefix(jail).ok()?)))
         else {
             return Ok(open(&real, flags, Mode::empty())?);
         };
         let jail = open(jail, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-        Ok(openat2(jail, below, how)?)
+        Ok(below::open(&jail, path, flags)?)
     }
 
     fn real_path(&self, path: &str) -> PathBuf {

@@ -4,7 +4,9 @@
 //! anew on a schedule, and at once when a sign of that is seen:
 //!
 //! - `/dev/vmclock0` (Linux 6.13): the hypervisor changes its disruption marker when the machine was moved or restored.
-//!   The kernel shows the generation id of ACPI's VMGENCTR device nowhere; it only mixes it into its random numbers.
+//! - an event of ACPI, where there is a device for the generation of the machine (VMGENCTR): its hypervisor raises one
+//!   when it has restored or copied the machine. The kernel shows the generation id itself nowhere; it only mixes it into
+//!   its random numbers. `/proc/interrupts` counts the events, of which a virtual machine has few others.
 //! - `CLOCK_BOOTTIME` runs ahead of `CLOCK_MONOTONIC` while the machine sleeps, and the wall clock ahead of both when it
 //!   was stopped without being told.
 //! - another boot id, another clock source.
@@ -26,6 +28,10 @@ const LARGEST_SLEW: Duration = Duration::from_millis(500);
 const VMCLOCK_MAGIC: &[u8] = b"VCLK";
 const DISRUPTION_MARKER: std::ops::Range<usize> = 16..24;
 
+/// Names of the device for the generation id: of Hyper-V, Firecracker and Cloud Hypervisor, of QEMU, and the one of
+/// Microsoft's specification.
+const GENERATION_DEVICES: &[&str] = &["VMGENCTR", "QEMUVGID", "VM_GEN_COUNTER"];
+
 /// Finds out where the agent is.
 #[must_use]
 pub fn locate(machine: &Machine) -> Place {
@@ -43,6 +49,8 @@ pub struct Signs {
     pub clocksource: Option<String>,
     /// The hypervisor's disruption marker.
     pub disruption: Option<Vec<u8>>,
+    /// Events of ACPI since the machine booted, where it has a device for its generation.
+    pub events: Option<u64>,
     /// How long the machine has slept since it booted: `CLOCK_BOOTTIME` less `CLOCK_MONOTONIC`.
     pub slept: Duration,
     /// When it booted by its clocks, since the epoch: `CLOCK_REALTIME` less `CLOCK_BOOTTIME`.
@@ -64,6 +72,7 @@ impl Signs {
             boot_id: line("/proc/sys/kernel/random/boot_id"),
             clocksource: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             disruption: page.and_then(|page| page.get(DISRUPTION_MARKER).map(<[u8]>::to_vec)),
+            events: events(fs),
             slept: Duration::from_nanos(boottime.saturating_sub(monotonic)),
             booted: Duration::from_nanos(realtime.saturating_sub(boottime)),
         }
@@ -80,6 +89,7 @@ impl Signs {
         [
             ("another boot id", differ(self.boot_id.as_ref(), now.boot_id.as_ref())),
             ("moved or restored", differ(self.disruption.as_ref(), now.disruption.as_ref())),
+            ("a new generation", differ(self.events.as_ref(), now.events.as_ref())),
             ("another clock source", differ(self.clocksource.as_ref(), now.clocksource.as_ref())),
             ("suspended", jumped(self.slept, now.slept)),
             ("the clock jumped", jumped(self.booted, now.booted)),
@@ -88,6 +98,21 @@ impl Signs {
         .into_iter()
         .find_map(|(reason, holds)| holds.then_some(reason))
     }
+}
+
+/// How often the hypervisor called by ACPI's interrupts; `None` without a device for the generation.
+fn events(fs: &HostFs) -> Option<u64> {
+    let devices = fs.names("/sys/bus/acpi/devices").ok()?;
+    let is_generation =
+        |name: &String| name.split(':').next().is_some_and(|id| GENERATION_DEVICES.contains(&id));
+    devices.iter().any(is_generation).then_some(())?;
+    let interrupts = fs.text("/proc/interrupts").ok()?;
+    // The number of the interrupt, a count for each processor, the controller, and who is called.
+    let is_acpi = |line: &&str| line.ends_with(" acpi") || line.ends_with("ACPI:Ged");
+    let counts = |line: &str| -> u64 {
+        line.split_ascii_whitespace().skip(1).map_while(|count| count.parse::<u64>().ok()).sum()
+    };
+    Some(interrupts.lines().filter(is_acpi).map(counts).sum())
 }
 
 /// Looks for signs, and detects anew.
@@ -142,6 +167,7 @@ mod tests {
             boot_id: Some("one".to_owned()),
             clocksource: Some("tsc".to_owned()),
             disruption: Some(vec![1]),
+            events: Some(2),
             slept: Duration::from_secs(10),
             booted: Duration::from_secs(1_790_000_000),
         }
@@ -159,6 +185,7 @@ mod tests {
         for (now, reason) in [
             (Signs { boot_id: Some("two".to_owned()), ..signs() }, "another boot id"),
             (Signs { disruption: Some(vec![2]), ..signs() }, "moved or restored"),
+            (Signs { events: Some(3), ..signs() }, "a new generation"),
             (Signs { clocksource: Some("kvm-clock".to_owned()), ..signs() }, "another clock source"),
             (Signs { slept: signs().slept + Duration::from_secs(1), ..signs() }, "suspended"),
             (Signs { booted: signs().booted - Duration::from_secs(60), ..signs() }, "the clock jumped"),
@@ -169,9 +196,28 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_no_sign() {
-        let nothing = Signs { boot_id: None, clocksource: None, disruption: None, ..signs() };
+        let nothing = Signs { boot_id: None, clocksource: None, disruption: None, events: None, ..signs() };
         assert_eq!(signs().reason(&nothing, YOUNG, INTERVAL), None);
         assert_eq!(nothing.reason(&signs(), YOUNG, INTERVAL), None);
+    }
+
+    #[test]
+    fn events_count_where_there_is_a_generation() {
+        let tree = tempfile::tempdir().unwrap();
+        let fs = HostFs::fixture(tree.path());
+        let add = |name: &str, text: &str| {
+            let path = tree.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let interrupts = "           CPU0       CPU1\n  4:       1000          0  IO-APIC   4-edge      ttyS0\n\
+                           \x20 9:          2          1  IO-APIC   9-fasteoi   acpi\n\
+                           \x20 24:          1          0  IO-APIC   5-edge      ACPI:Ged\n";
+        add("proc/interrupts", interrupts);
+        add("sys/bus/acpi/devices/PNP0501:00/hid", "PNP0501");
+        assert_eq!(Signs::read(&fs).events, None);
+        add("sys/bus/acpi/devices/QEMUVGID:00/hid", "QEMUVGID");
+        assert_eq!(Signs::read(&fs).events, Some(4));
     }
 
     #[test]

@@ -73,6 +73,15 @@ const fn days_of(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
+/// A point in time in UTC for the name of a file, such as `20261124T165803Z`; `seconds` are since the epoch.
+#[must_use]
+pub fn utc_compact(seconds: f64) -> String {
+    let text = utc_minute(seconds);
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let (date, time) = digits.split_at_checked(8).unwrap_or((&digits, ""));
+    format!("{date}T{time}{:02}Z", seconds.rem_euclid(60.0).floor())
+}
+
 /// Year, month and day of a number of days since the epoch, after Hinnant's `civil_from_days`.
 const fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
@@ -102,6 +111,7 @@ mod tests {
         ] {
             assert_eq!(utc_minute(seconds), text);
         }
+        assert_eq!(utc_compact(1_700_000_001.9), "20231114T221321Z");
     }
 
     #[test]

@@ -9,10 +9,13 @@
 //! - [`dataset`]: observations by instance and series; hosts and their values.
 //! - [`stats`]: intervals, tests and corrections; pure, closed forms.
 //! - [`compare`]: a baseline against each other group, row by row; [`verdict`] and [`warning`] are its words.
-//! - [`report`]: a comparison as table, Markdown or JSON.
+//! - [`report`]: a comparison as table, Markdown, page, JSON or CSV.
+//! - [`rules`]: recording rules.
 //! - [`duration`], [`date`], [`output`]: spans of time as users write them, points in time as they read them, and
 //!   where a report goes.
 //! - [`lab`]: the same agent in every tier that this machine can run.
+//! - [`store`]: a history of observations, in SQLite.
+//! - [`serve`]: scrapes, keeps and answers, all the time.
 //! - [`cli`]: the commands.
 
 pub mod cli;
@@ -27,7 +30,10 @@ pub mod lab;
 pub mod observation;
 pub mod output;
 pub mod report;
+pub mod rules;
+pub mod serve;
 pub mod source;
 pub mod stats;
+pub mod store;
 pub mod verdict;
 pub mod warning;

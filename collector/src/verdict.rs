@@ -18,6 +18,8 @@ pub enum Verdict {
     NoDifference,
     /// The evidence does not decide.
     Inconclusive,
+    /// None: the window is not over.
+    Live,
 }
 
 impl Verdict {
@@ -29,6 +31,7 @@ impl Verdict {
             Self::Faster => "faster",
             Self::NoDifference => "no_difference",
             Self::Inconclusive => "inconclusive",
+            Self::Live => "live",
         }
     }
 
@@ -42,6 +45,7 @@ impl Verdict {
             (Self::Faster, _) => "less",
             (Self::NoDifference, _) => "no difference",
             (Self::Inconclusive, _) => "inconclusive",
+            (Self::Live, _) => "live",
         }
     }
 

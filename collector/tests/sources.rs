@@ -187,6 +187,54 @@ fn a_body_without_end_is_cut_at_the_limit() {
     assert!(reason.contains("16 MiB") || reason.contains("timeout"), "{reason}");
 }
 
+/// An answer that says that its body is gzip.
+fn packed(body: &[u8]) -> impl Fn(TcpStream, usize) + Send + Sync + 'static {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let answer = [head.as_bytes(), body].concat();
+    move |mut stream, _| {
+        let _ = stream.write_all(&answer);
+    }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_packed_answer_is_unpacked_and_a_bomb_does_not_go_off() {
+    let whole = agent(1);
+    let (_, text) = whole.split_once("\r\n\r\n").unwrap();
+    let good = serve(packed(&gzip(text.as_bytes())));
+    let gathered = gathered(&[good], Duration::from_millis(300));
+    assert_eq!(gathered.dropped, []);
+    let bomb = gzip(&vec![b'#'; 64 * 1024 * 1024]);
+    assert!(bomb.len() < 100_000);
+    assert_says(&reason(packed(&bomb)), "16 MiB");
+    assert_says(&reason(packed(&gzip(text.as_bytes())[..60])), "gzip");
+    assert_says(&reason(packed(text.as_bytes())), "gzip");
+}
+
+#[test]
+fn a_content_length_that_lies_is_not_believed() {
+    let says_more = reason(says("HTTP/1.1 200 OK\r\nContent-Length: 4000000000000\r\n\r\nx 1\n".to_owned()));
+    assert!(says_more.contains("timeout") || says_more.contains("no usable HTTP"), "{says_more}");
+    let whole = agent(1);
+    let (_, text) = whole.split_once("\r\n\r\n").unwrap();
+    let says_less = format!("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{text}");
+    assert_says(&reason(says(says_less)), "cut off");
+}
+
+#[test]
+fn an_answer_that_is_packed_as_nobody_asked_is_named() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx";
+    assert_says(&reason(says(answer.to_owned())), "\"br\"");
+}
+
 #[test]
 fn headers_without_end_are_dropped() {
     reason(|mut stream, _| {

@@ -4,12 +4,15 @@
 //! - [`program`]: a program that a test started, with its log and its end.
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
+//! - [`collector`]: the collector, serving.
+//! - [`fake`]: agents that show what a test wants them to.
 //! - [`http`]: asks them.
 //! - [`measured`]: what `measure` found.
+//! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
+//! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
 //! - [`confine`]: what a process may not do: seccomp filters, control groups, missing files.
-//! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
@@ -19,8 +22,11 @@
 
 pub mod agent;
 pub mod binary;
+pub mod chromium;
+pub mod collector;
 pub mod confine;
 pub mod dmidecode;
+pub mod fake;
 pub mod fleet;
 pub mod guest;
 pub mod halves;
@@ -28,6 +34,7 @@ pub mod http;
 pub mod measured;
 pub mod namespace;
 pub mod need;
+pub mod pages;
 pub mod program;
 pub mod prometheus;
 pub mod relay;

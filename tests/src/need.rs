@@ -19,7 +19,11 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dockerd", "docker.io"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
+    // The rest comes from PyPI.
+    ("schemathesis", "python3-venv && tests/tools.sh test"),
     ("mke2fs", "e2fsprogs"),
+    ("systemd-nspawn", "systemd-container"),
+    ("setpriv", "util-linux"),
 ];
 
 /// Where `program` is. `None` if it is not installed, which is said on standard error; the test then has nothing to

@@ -45,6 +45,18 @@ impl Program {
         Self { name, child, folder }
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        let _may_be_gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+
     /// What it has written so far.
     #[must_use]
     pub fn log(&self) -> String {

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
+use tempfile::TempDir;
+use tierprobe_collector::rules::RAW;
 
 use crate::agent::Agent;
 use crate::http::get;
@@ -54,8 +56,27 @@ impl Prometheus {
     ///
     /// If it does not become ready.
     #[must_use]
-    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn scraping(program: &Path, targets: &[String]) -> Self {
+        Self::shipped(program, targets, "")
+    }
+
+    /// The same, which sends on what the shipped rules record, and what `compare` needs beside it, to the store at
+    /// `address`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready.
+    #[must_use]
+    pub fn recording(program: &Path, targets: &[String], address: &str) -> Self {
+        let more = format!(
+            "\nremote_write:\n  - url: http://{address}/api/v1/write\n    queue_config: {{batch_send_deadline: 500ms}}\n    \
+             write_relabel_configs:\n      - {{source_labels: [__name__], action: keep, regex: 'instance:tierprobe_.+|{RAW}'}}\n"
+        );
+        Self::shipped(program, targets, &more)
+    }
+
+    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    fn shipped(program: &Path, targets: &[String], more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("deploy/prometheus/prometheus.yml");
         let rules = folder.path().join("dashboards/rules.yml");
@@ -65,8 +86,19 @@ impl Prometheus {
         let shipped = std::fs::read_to_string(repository("deploy/prometheus/prometheus.yml")).unwrap();
         let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
         let changed = exchange(&shipped, "interval: 15s", "interval: 1s");
-        std::fs::write(&config, exchange(&changed, "\"127.0.0.1:10990\"", &targets.join(", "))).unwrap();
+        let changed = exchange(&changed, "\"127.0.0.1:10990\"", &targets.join(", "));
+        std::fs::write(&config, changed + more).unwrap();
 
+        Self::configured(program, folder, &config)
+    }
+
+    /// The server `program` with this configuration, and `folder` to write into: what is in its `data` is served.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready.
+    #[must_use]
+    pub fn configured(program: &Path, folder: TempDir, config: &Path) -> Self {
         let mut command = Command::new(program);
         command
             .arg(format!("--config.file={}", config.display()))
@@ -82,6 +114,12 @@ impl Prometheus {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 
     /// The samples of an expression, now.

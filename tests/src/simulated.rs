@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
@@ -154,6 +155,10 @@ impl Simulated {
     #[must_use]
     #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn start(agents: usize, clock: Clock) -> Self {
+        // A listener and a connection each, and shells hand out a thousand files.
+        if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            let _refused = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        }
         let template = Arc::new(Template::golden());
         let (_end, ended) = oneshot::channel::<()>();
         let (sender, started) = std::sync::mpsc::channel();

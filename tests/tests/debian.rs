@@ -13,6 +13,8 @@ mod hardening;
 mod memory;
 #[path = "debian/network.rs"]
 mod network;
+#[path = "debian/path.rs"]
+mod path;
 
 use std::time::Duration;
 
@@ -86,7 +88,7 @@ fn near(ours: f64, theirs: f64, largest: f64, what: &str) -> anyhow::Result<()> 
 type Part = (&'static str, fn(&mut Guest) -> anyhow::Result<()>);
 
 /// In this order: the first waits for the end of the boot, the last stops a part of the system.
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("the boot is published when it is finished", boot::is_published_when_finished),
     ("the phases are those of systemd-analyze", boot::phases_are_those_of_systemd_analyze),
     ("each method says its own", boot::each_method_says_its_own),
@@ -95,6 +97,7 @@ const PARTS: [Part; 9] = [
     ("limits of control groups are seen", memory::limits_of_control_groups_are_seen),
     ("hardening falsifies nothing", hardening::falsifies_nothing),
     ("a delay on the network is measured", network::a_delay_is_measured),
+    ("a way is called what it is", path::is_called_what_it_is),
     ("without a bus root asks systemd itself", boot::without_a_bus_root_asks_systemd_itself),
 ];
 

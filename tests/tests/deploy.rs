@@ -100,6 +100,28 @@ fn the_unit_is_as_closed_as_it_promises() {
 }
 
 #[test]
+fn the_collectors_unit_is_understood_and_closed() {
+    let Some(program) = need("systemd-analyze") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let unit = folder.path().join("tierprobe-collector.service");
+    // Only the program's path is another one: verifying wants it to be there.
+    let own = text("deploy/systemd/tierprobe-collector.service")
+        .replace("/usr/bin/tierprobe-collector", "/usr/bin/env tierprobe-collector");
+    std::fs::write(&unit, own).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&program).args(arguments).arg(&unit).env("LC_ALL", "C").output().unwrap();
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
+    };
+    let said = run(&["verify", "--man=no"]);
+    let about_us: Vec<&str> = said.lines().filter(|line| line.contains("tierprobe-collector")).collect();
+    assert!(about_us.is_empty(), "{}", about_us.join("\n"));
+    let said = run(&["security", "--offline=true", "--no-pager"]);
+    let level = said.split("Overall exposure level").nth(1).and_then(|rest| rest.split(": ").nth(1));
+    let level: Option<f64> = level.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    assert!(level.is_some_and(|level| level <= MOST_EXPOSED), "{level:?}:\n{said}");
+}
+
+#[test]
 fn the_unit_leaves_what_is_measured_in_sight() {
     let unit = text(UNIT);
     // Empty /proc or a loopback of its own: the numbers would be zero, or somebody else's.

@@ -21,8 +21,12 @@ mod gvisor;
 mod kit;
 #[path = "detection/local.rs"]
 mod local;
+#[path = "detection/nspawn.rs"]
+mod nspawn;
 #[path = "detection/qemu.rs"]
 mod qemu;
+#[path = "detection/restored.rs"]
+mod restored;
 #[path = "detection/run.rs"]
 mod run;
 #[path = "detection/runc.rs"]
@@ -33,12 +37,16 @@ mod table;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use tierprobe_model::{Detection, LayerKind, Tier};
 use tierprobe_tests::need::need;
 
 use case::{Case, Outcome};
 use kit::Lab;
+
+/// The tests here start guests, which must not slow each other down to their limits.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// All cases: the guests in two threads, everything else beside them.
 fn cases(lab: &Lab) -> Vec<Case> {
@@ -47,8 +55,8 @@ fn cases(lab: &Lab) -> Vec<Case> {
         let image = &image;
         let workers: Vec<_> =
             (0..qemu::WORKERS).map(|worker| scope.spawn(move || qemu::cases(lab, image, worker))).collect();
-        let groups: [fn(&Lab) -> Vec<Case>; 5] =
-            [local::processes, local::bubblewrap, runc::cases, docker::cases, gvisor::cases];
+        let groups: [fn(&Lab) -> Vec<Case>; 6] =
+            [local::processes, local::bubblewrap, nspawn::cases, runc::cases, docker::cases, gvisor::cases];
         let mut cases: Vec<Case> = groups.into_iter().flat_map(|group| group(lab)).collect();
         let mut guests: Vec<(usize, Case)> =
             workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
@@ -85,10 +93,34 @@ fn contradictions(host: &Detection) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_guest_that_is_restored_under_another_hypervisor_is_detected_anew() {
+    if need("busybox").is_none() {
+        return;
+    }
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let lab = Lab::new();
+    let image = match qemu::image(&lab) {
+        Ok(image) => image,
+        Err(why) => return drop(writeln!(std::io::stderr(), "SKIPPED {why}")),
+    };
+    let [before, restored, retimed] = restored::story(&lab, &image).unwrap();
+    let is_tcg = |look: &restored::Look| look.tier.contains("hypervisor=\"tcg\"");
+    assert!(is_tcg(&before) && before.changes.abs() < 0.5, "{before:?}");
+    // The schedule is a day: this is the event of the new generation, and the verdict has changed by it.
+    assert!(!is_tcg(&restored) && restored.tier.contains("tier=\"vm\""), "{restored:?}");
+    assert!((restored.changes - 1.0).abs() < 0.5 && restored.detected > before.detected, "{restored:?}");
+    assert_eq!(restored.reason.as_deref(), Some("a new generation"), "{restored:?}");
+    // Another clock source is a reason to look, and none to say something else.
+    assert!((retimed.changes - 1.0).abs() < 0.5 && retimed.detected > restored.detected, "{retimed:?}");
+    assert_eq!(retimed.tier, restored.tier);
+}
+
+#[test]
 fn the_agent_is_right_in_every_place_that_can_be_made_here() {
     if need("busybox").is_none() {
         return;
     }
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let before = run::traces();
     let lab = Lab::new();
     let (cases, run) = (cases(&lab), lab.run.clone());

@@ -18,6 +18,7 @@ pub(super) fn reduced(path: &str, content: &[u8], speaks: bool, masker: &mut Mas
         "environ" => environment(&text(), masker).into_bytes(),
         "cgroup" => masked_lines(&text(), masker, Masker::words),
         "mountinfo" => masked_lines(&text(), masker, mount),
+        "mounts" => masked_lines(&text(), masker, old_mount),
         "cmdline" => masked_lines(&text(), masker, command_line),
         "comm" | "container" | "container-manager" => masker.words(&text()).into_bytes(),
         "version" => masked_lines(&text(), masker, kernel_version),
@@ -71,8 +72,26 @@ fn mount(masker: &mut Masker, line: &str) -> String {
     }
     let mut after = after.split(' ');
     let (fstype, source) = (after.next().unwrap_or_default(), masker.words(after.next().unwrap_or_default()));
-    let access = after.next().and_then(|options| options.split(',').next()).filter(|first| *first == "ro");
-    format!("{} - {fstype} {source} {}", fields.join(" "), access.unwrap_or("rw"))
+    let options = options(masker, fstype, after.next().unwrap_or_default());
+    format!("{} - {fstype} {source} {options}", fields.join(" "))
+}
+
+/// A line of `/proc/mounts`, likewise.
+fn old_mount(masker: &mut Masker, line: &str) -> String {
+    let fields: Vec<&str> = line.split(' ').collect();
+    let [source, point, fstype, own, ..] = fields.as_slice() else { return masker.words(line) };
+    let (source, point) = (masker.words(source), masker.words(point));
+    format!("{source} {point} {fstype} {} 0 0", options(masker, fstype, own))
+}
+
+/// Of the options whether it may be written to, and where an overlay's upper layer is.
+fn options(masker: &mut Masker, fstype: &str, options: &str) -> String {
+    let access = if options.split(',').next() == Some("ro") { "ro" } else { "rw" };
+    let upper = options.split(',').find_map(|option| option.strip_prefix("upperdir="));
+    match upper.filter(|_| fstype == "overlay") {
+        Some(upper) => format!("{access},upperdir={}", masker.words(upper)),
+        None => access.to_owned(),
+    }
 }
 
 /// The kernel's parameters with their keys, and of what follows `--` and is its first process's only public words.
@@ -123,6 +142,17 @@ mod tests {
             "{masked}"
         );
         for secret in ["alice", "nas01", "corp", "10.0.0.9"] {
+            assert!(!masked.contains(secret), "{masked}");
+        }
+    }
+
+    #[test]
+    fn an_overlay_keeps_whose_layers_it_has() {
+        let upper = "/var/lib/docker/overlay2/8c1f5a0de9b34c7d8c1f5a0de9b34c7d/diff";
+        let line = format!("overlay / overlay rw,lowerdir=/srv/alice:/b,upperdir={upper} 0 0\n");
+        let masked = reduce("proc/mounts", &line);
+        assert!(masked.starts_with("overlay / overlay rw,upperdir=/var/lib/docker/overlay2/"), "{masked}");
+        for secret in ["alice", "8c1f5a0d"] {
             assert!(!masked.contains(secret), "{masked}");
         }
     }

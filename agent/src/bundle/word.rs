@@ -27,7 +27,7 @@ const PUBLIC: &[&str] = &[
     // Processes.
     "bash dumb kthreadd openrc runit s6 sh sleep ssh sshd tierprobe tini upstart",
     // The kernel's command line.
-    "8250 aarch64 acpi amd64 amzn2 amzn2023 args arm64 auto aws azure bootcon btrfs bzimage clocksource \
+    "4k 8250 aarch64 acpi amd64 amzn2 amzn2023 args arm64 auto aws azure bootcon btrfs bzimage clocksource \
          cloud cloudhypervisor com1 components console crosvm debian deny el10 el7 el8 el9 elevator enforcing \
          erofs ext4 fc fedora firecracker force gcp generic gke gpt1 gpt2 gpt3 hardware hd0 hvc0 hvc1 i8042 \
          keep krun kvmtool lastbus level lvm microsoft microvm mitigations msdos1 multi never no noaux noforce \

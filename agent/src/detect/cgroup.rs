@@ -28,6 +28,8 @@ const PATH_PARTS: &[(&str, Claim, f64)] = &[
     ("/rkt-", container("rkt"), 0.8),
     ("/garden/", container("garden"), 0.8),
     ("/kubepods", orchestrator("kubernetes"), 0.95),
+    // Whatever runs in a pod is a container, whichever runtime made it.
+    ("/kubepods", container(ANY), 0.9),
     ("/nomad/", orchestrator("nomad"), 0.8),
 ];
 
@@ -41,8 +43,13 @@ impl super::Detector for Cgroups {
     }
 
     fn detect(&self, machine: &Machine, findings: &mut Findings) {
-        let source = "/proc/self/cgroup";
-        let Some(text) = findings.text(&machine.fs, source, "the runtime's control group") else { return };
+        let would_tell = "the runtime's control group";
+        // The first process is in the same container, or in none: the second best, where only it was kept.
+        let read = ["/proc/self/cgroup", "/proc/1/cgroup"].into_iter().find_map(|source| {
+            let text = findings.text(&machine.fs, source, would_tell)?;
+            Some((source, text))
+        });
+        let Some((source, text)) = read else { return };
         let groups: Vec<(&str, &str)> = text.lines().filter_map(parse_line).collect();
 
         for (part, claim, weight) in PATH_PARTS {
@@ -58,7 +65,9 @@ impl super::Detector for Cgroups {
         if groups.iter().any(|(_, path)| path.starts_with("/../")) {
             findings.support(container(ANY), 0.6, source, "the group lies outside the cgroup namespace");
         }
-        if let Some((_, path)) = groups.iter().find(|(_, path)| is_of_the_host(path)) {
+        // That the first process is the host's says nothing of this one.
+        let own = source == "/proc/self/cgroup";
+        if let Some((_, path)) = groups.iter().find(|(_, path)| own && is_of_the_host(path)) {
             findings.oppose(container(ANY), 0.5, source, path);
         }
     }

@@ -76,6 +76,8 @@ const CLOUDS: &[Row] = &[
     ("e24cloud", VENDOR, Starts("e24cloud"), 0.97),
     ("tilaa", VENDOR, Starts("Tilaa"), 0.97),
     ("outscale", VENDOR, Starts("3DS Outscale"), 0.97),
+    // Tencent's instances.
+    ("tencent_cloud", VENDOR, Starts("Tencent Cloud"), 0.97),
     // By the product: cloud-init.
     ("cloudstack", PRODUCT, Starts("CloudStack"), 0.95),
     ("cloudcix", PRODUCT, Starts("CloudCIX"), 0.97),
@@ -87,7 +89,6 @@ const CLOUDS: &[Row] = &[
     ("ovirt", VENDOR, Starts("oVirt"), 0.97),
     ("ovirt", PRODUCT, Starts("oVirt"), 0.95),
     ("rhev", PRODUCT, Starts("RHEV Hypervisor"), 0.97),
-    ("nutanix_ahv", VENDOR, Starts("Nutanix"), 0.95),
     ("nutanix_ahv", PRODUCT, Starts("AHV"), 0.95),
     ("kubevirt", PRODUCT, Starts("KubeVirt"), 0.97),
     ("kubevirt", VENDOR, Starts("KubeVirt"), 0.97),
@@ -97,6 +98,15 @@ const CLOUDS: &[Row] = &[
     ("scaleway", CMDLINE, Has(" scaleway"), 0.8),
     ("vultr", CMDLINE, Has(" vultr"), 0.8),
     ("rackspace", RELEASE, Ends("-rscloud"), 0.9),
+    // Kernels that distributions build for one cloud (Ubuntu, Amazon Linux, Azure Linux). They run elsewhere, too.
+    ("aws", RELEASE, Ends("-aws"), 0.8),
+    ("aws", RELEASE, Has(".amzn"), 0.8),
+    ("azure", RELEASE, Ends("-azure"), 0.8),
+    ("azure", RELEASE, Ends("-azure-fde"), 0.8),
+    ("gcp", RELEASE, Ends("-gcp"), 0.8),
+    ("gcp", RELEASE, Ends("-gke"), 0.8),
+    ("oracle_cloud", RELEASE, Ends("-oracle"), 0.8),
+    ("linode", RELEASE, Has("-linode"), 0.8),
     // Disks with configuration for the first boot: cloud-init.
     ("ibm_cloud", "/dev/disk/by-uuid/9796-932E", Exists, 0.9),
     ("rbxcloud", "/dev/disk/by-label/CLOUDMD", Exists, 0.85),

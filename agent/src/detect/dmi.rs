@@ -4,11 +4,13 @@
 
 use super::claim::{Claim, MINIMAL, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
+use super::hardware;
+use super::processor::has_hypervisor_flag;
 use crate::machine::{Arch, Machine};
 
 const DIRECTORY: &str = "/sys/class/dmi/id";
 
-/// A string that a field begins with.
+/// A string that a field begins with, as a whole word: XENON is no Xen.
 struct Row {
     field: &'static str,
     prefix: &'static str,
@@ -23,6 +25,7 @@ const fn row(field: &'static str, prefix: &'static str, claim: Claim, weight: f6
 /// QEMU's strings outweigh a clear hypervisor bit: a guest may be told to hide the bit, and no maker of hardware calls
 /// itself QEMU.
 const ROWS: &[Row] = &[
+    // Their own sources, and systemd, virt-what, Facter and ohai, which agree on these.
     row("sys_vendor", "QEMU", vmm("qemu"), 0.985),
     row("product_name", "KVM", hypervisor("kvm"), 0.8),
     row("product_name", "Standard PC (", vmm("qemu"), 0.985),
@@ -34,63 +37,68 @@ const ROWS: &[Row] = &[
     row("sys_vendor", "innotek GmbH", vmm("virtualbox"), 0.97),
     row("sys_vendor", "innotek GmbH", hypervisor("virtualbox"), 0.97),
     row("product_name", "VirtualBox", hypervisor("virtualbox"), 0.97),
-    row("product_version", "Hyper-V", vmm("hyperv"), 0.95),
+    // Microsoft: virt-what, ohai; the version is systemd's.
+    row("product_version", "Hyper-V", vmm("hyperv"), 0.96),
     row("product_name", "Virtual Machine", vmm("hyperv"), 0.8),
+    // Xen's hvmloader; Facter for the product.
     row("sys_vendor", "Xen", hypervisor("xen"), 0.95),
     row("product_name", "HVM domU", vmm("xen"), 0.95),
+    // systemd; bhyve also virt-what, OpenBSD's vmm Facter, Veertu ohai.
     row("sys_vendor", "Parallels", vmm("parallels"), 0.97),
+    row("sys_vendor", "Parallels", hypervisor("parallels"), 0.97),
     row("sys_vendor", "BHYVE", vmm("bhyve"), 0.95),
     row("product_name", "BHYVE", vmm("bhyve"), 0.95),
     row("sys_vendor", "Apple Virtualization", vmm("apple_vz"), 0.95),
     row("product_name", "Apple Virtualization", vmm("apple_vz"), 0.95),
     row("sys_vendor", "Veertu", vmm("veertu"), 0.95),
     row("product_name", "OpenBSD", vmm("openbsd_vmm"), 0.9),
+    // Software that starts virtual machines of KVM and calls them its own: systemd.
     row("product_name", "KubeVirt", hypervisor("kvm"), 0.9),
     row("product_name", "OpenStack", hypervisor("kvm"), 0.6),
     row("product_name", "Alibaba Cloud ECS", hypervisor("kvm"), 0.7),
-    // These manage QEMU and call it theirs.
+    // The same, of QEMU: virt-what.
     row("sys_vendor", "oVirt", vmm("qemu"), 0.985),
     row("product_name", "oVirt", vmm("qemu"), 0.9),
     row("product_name", "RHEV Hypervisor", vmm("qemu"), 0.985),
     row("sys_vendor", "Red Hat", vmm("qemu"), 0.9),
-    row("sys_vendor", "Nutanix", vmm("qemu"), 0.7),
     row("product_name", "AHV", vmm("qemu"), 0.9),
-    row("bios_vendor", "Bochs", vmm("bochs"), 0.8),
-    row("sys_vendor", "Bochs", vmm("bochs"), 0.9),
+    row("sys_vendor", "Virtuozzo", vmm("qemu"), 0.9),
 ];
 
-/// Products of clouds that are virtual machines, with the monitor that they run under.
-const CLOUD_MACHINES: &[(&str, &str, Claim)] = &[("sys_vendor", "Amazon EC2", vmm("nitro"))];
+/// What clouds and their software call machines that are virtual, whatever runs them. A clear hypervisor bit outweighs
+/// it: some of them rent out hardware too.
+const CLOUD_MACHINES: &[(&str, &str, Claim, f64)] = &[
+    // Amazon, Google (systemd); OpenStack, CloudStack, Joyent (cloud-init); DigitalOcean, Hetzner, Tencent and Linode
+    // by what their instances show; the tags cloud-init's.
+    ("sys_vendor", "Amazon EC2", vmm("nitro"), 0.7),
+    ("product_name", "Google Compute Engine", hypervisor("kvm"), 0.7),
+    ("product_name", "OpenStack", machine(VIRTUAL), 0.9),
+    ("product_name", "CloudStack", machine(VIRTUAL), 0.95),
+    ("product_name", "Droplet", machine(VIRTUAL), 0.9),
+    ("product_name", "vServer", machine(VIRTUAL), 0.9),
+    ("product_name", "SmartDC HVM", machine(VIRTUAL), 0.9),
+    ("product_name", "CVM", machine(VIRTUAL), 0.7),
+    ("product_name", "Compute Instance", machine(VIRTUAL), 0.8),
+    ("sys_vendor", "UpCloud", machine(VIRTUAL), 0.85),
+    ("sys_vendor", "NWCS", machine(VIRTUAL), 0.8),
+    ("sys_vendor", "e24cloud", machine(VIRTUAL), 0.8),
+    ("sys_vendor", "Tilaa", machine(VIRTUAL), 0.8),
+    ("chassis_asset_tag", "HUAWEICLOUD", machine(VIRTUAL), 0.7),
+    ("chassis_asset_tag", "OpenTelekomCloud", machine(VIRTUAL), 0.7),
+];
 
-/// Makers of hardware. Speaks against a virtual machine where the processor does not tell.
-const HARDWARE_MAKERS: &[&str] = &[
-    "Dell",
-    "HP",
-    "Hewlett",
-    "Lenovo",
-    "Supermicro",
-    "ASUS",
-    "Gigabyte",
-    "GIGABYTE",
-    "Intel Corporation",
-    "Fujitsu",
-    "FUJITSU",
-    "Inspur",
-    "Huawei",
-    "Quanta",
-    "Wiwynn",
-    "Ampere",
-    "Cisco",
-    "Oracle Corporation",
-    "Apple Inc.",
-    "Acer",
-    "Micro-Star",
-    "IBM",
-    "Sun Microsystems",
-    "Penguin",
-    "ASRock",
-    "Foxconn",
-    "NVIDIA",
+/// Firmware that is built for virtual machines: TianoCore's OVMF and its builds, and the monitors' own.
+const VIRTUAL_FIRMWARE: &[&str] = &[
+    "EFI Development Kit II",
+    "EDK II",
+    "Ubuntu distribution of EDK II",
+    "SeaBIOS",
+    "Xen",
+    "Hyper-V UEFI",
+    "innotek GmbH",
+    "Parallels",
+    "BHYVE",
+    "QEMU",
 ];
 
 /// Reads the fields.
@@ -103,87 +111,130 @@ impl super::Detector for Dmi {
     }
 
     fn detect(&self, machine_: &Machine, findings: &mut Findings) {
-        let mut field = |name: &str| {
-            let path = format!("{DIRECTORY}/{name}");
-            findings.text(&machine_.fs, &path, "the maker of the machine").map(|text| (path, text))
-        };
-        let names = ["sys_vendor", "product_name", "product_version", "bios_vendor", "board_vendor"];
-        let fields: Vec<(&str, String, String)> = names
-            .into_iter()
-            .filter_map(|name| field(name).map(|(path, text)| (name, path, text.trim().to_owned())))
-            .collect();
-        let starts = |name: &str, prefix: &str| {
-            fields.iter().find(|(field, _, text)| *field == name && text.starts_with(prefix))
-        };
-
+        let fields = Fields::read(machine_, findings);
         for row in ROWS {
-            if let Some((_, path, text)) = starts(row.field, row.prefix) {
+            if let Some((path, text)) = fields.starts(row.field, row.prefix) {
                 findings.support(row.claim, row.weight, path, text);
             }
         }
-        // VirtualBox answers CPUID as KVM does, so that Linux guests use KVM's clock.
-        let virtualbox =
-            starts("product_name", "VirtualBox").or_else(|| starts("sys_vendor", "innotek GmbH"));
-        if let Some((_, path, text)) = virtualbox {
-            findings.oppose(hypervisor("kvm"), 0.995, path, text);
-        }
-        let signatures = || machine_.cpuid.iter().flat_map(|cpuid| cpuid.leaves.values());
-        let says_hyperv = signatures().any(|signature| signature == "Microsoft Hv");
-        // Virtual PC calls itself as Hyper-V does, but does not answer CPUID as Hyper-V does.
-        if let Some((_, path, text)) = starts("product_name", "Virtual Machine")
-            && starts("sys_vendor", "Microsoft Corporation").is_some()
-            && starts("product_version", "Hyper-V").is_none()
-            && machine_.cpuid.is_some()
-            && !says_hyperv
-        {
-            findings.support(vmm("virtual_pc"), 0.985, path, text);
-        }
-        // VirtualBox can show the host's strings instead of its own, but leaves the board its maker's.
-        if let Some((_, path, text)) = starts("board_vendor", "Oracle Corporation")
-            && machine_.cpuid.as_ref().is_some_and(|cpuid| cpuid.hypervisor_bit)
-            && starts("sys_vendor", "Oracle Corporation").is_none()
-        {
-            findings.support(vmm("virtualbox"), 0.9, path, text);
-        }
+        relatives(machine_, &fields, findings);
         // Hitachi's partitions of a server; they do not set the hypervisor bit.
-        if let Some((_, path, text)) = starts("product_name", "")
+        if let Some((path, text)) = fields.get("product_name")
             && text.contains(" LPAR")
-            && starts("sys_vendor", "HITACHI").is_some()
+            && fields.starts("sys_vendor", "HITACHI").is_some()
         {
             findings.support(hypervisor("virtage"), 0.985, path, text);
         }
-        let metal = starts("product_name", "").is_some_and(|(.., product)| is_metal(product));
-        for (name, prefix, claim) in CLOUD_MACHINES {
-            if let Some((_, path, text)) = starts(name, prefix)
-                && !metal
-            {
-                findings.support(*claim, 0.7, path, text);
-            }
-        }
-        if metal && let Some((_, path, text)) = starts("product_name", "") {
+        let metal = fields.get("product_name").filter(|(_, product)| is_metal(product));
+        if let Some((path, text)) = metal {
             findings.oppose(machine(VIRTUAL), 0.9, path, text);
-        }
-        if let Some((_, path, text)) = fields.iter().find(|(name, ..)| *name == "sys_vendor") {
-            if HARDWARE_MAKERS.iter().any(|maker| text.starts_with(maker)) {
-                findings.oppose(machine(VIRTUAL), 0.8, path, text);
+        } else {
+            for (field, prefix, claim, weight) in CLOUD_MACHINES {
+                if let Some((path, text)) = fields.starts(field, prefix) {
+                    findings.support(*claim, *weight, path, text);
+                }
             }
-            findings.oppose(machine(MINIMAL), 0.85, path, text);
-        } else if fields.is_empty() && lacks_dmi(machine_) {
-            findings.support(
-                machine(MINIMAL),
-                0.7,
-                "/sys/class/dmi",
-                "absent: the firmware left no DMI tables",
-            );
         }
-        entry_point(machine_, findings);
+        for prefix in VIRTUAL_FIRMWARE {
+            if let Some((path, text)) = fields.starts("bios_vendor", prefix) {
+                findings.support(machine(VIRTUAL), 0.8, path, text);
+            }
+        }
+        let identity = |name: &str| fields.get(name).map(|(_, text)| text);
+        if let Some((name, weight)) = hardware::told_by(identity)
+            && let Some((path, text)) = fields.get(name)
+        {
+            findings.oppose(machine(VIRTUAL), weight, path, text);
+        }
+        if let Some((path, text)) = fields.get("sys_vendor") {
+            findings.oppose(machine(MINIMAL), 0.85, path, text);
+        } else if fields.0.is_empty() && lacks_dmi(machine_) {
+            let value = "absent: the firmware left no DMI tables";
+            findings.support(machine(MINIMAL), 0.7, "/sys/class/dmi", value);
+        }
+        entry_point(machine_, &fields, findings);
     }
 }
 
-/// An x86 sysfs that is mounted and has no DMI at all. Every PC has it, and so has every full VMM.
+/// Fields that there are: name, path, text.
+struct Fields(Vec<(&'static str, String, String)>);
+
+impl Fields {
+    fn read(machine: &Machine, findings: &mut Findings) -> Self {
+        let names = [
+            "sys_vendor",
+            "product_name",
+            "product_version",
+            "bios_vendor",
+            "board_vendor",
+            "chassis_type",
+            "chassis_asset_tag",
+        ];
+        let mut field = |name: &'static str| {
+            let path = format!("{DIRECTORY}/{name}");
+            let text = findings.text(&machine.fs, &path, "the maker of the machine")?;
+            Some((name, path, text.trim().to_owned()))
+        };
+        Self(names.into_iter().filter_map(&mut field).collect())
+    }
+
+    /// Path and text of a field.
+    fn get(&self, name: &str) -> Option<(&str, &str)> {
+        let found = self.0.iter().find(|(field, ..)| *field == name);
+        found.map(|(_, path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// The same, if the text begins with this word or these.
+    fn starts(&self, name: &str, prefix: &str) -> Option<(&str, &str)> {
+        self.get(name).filter(|(_, text)| hardware::starts_with_words(text, prefix))
+    }
+}
+
+/// Monitors that answer in each other's name, so that one string is not enough.
+fn relatives(machine_: &Machine, fields: &Fields, findings: &mut Findings) {
+    let cpuinfo = findings.text(&machine_.fs, "/proc/cpuinfo", "whether the kernel sees a hypervisor");
+    let signatures = || machine_.cpuid.iter().flat_map(|cpuid| cpuid.leaves.values());
+    let flag = cpuinfo.as_deref().and_then(has_hypervisor_flag);
+    let bit = machine_.cpuid.as_ref().map(|cpuid| cpuid.hypervisor_bit).or(flag);
+    // VirtualBox and Parallels answer CPUID as KVM does, so that Linux guests use KVM's clock.
+    let own = [("product_name", "VirtualBox"), ("sys_vendor", "innotek GmbH"), ("sys_vendor", "Parallels")];
+    if let Some((path, text)) = own.into_iter().find_map(|(name, prefix)| fields.starts(name, prefix)) {
+        findings.oppose(hypervisor("kvm"), 0.995, path, text);
+    }
+    if let Some((path, text)) = fields.starts("product_name", "Virtual Machine")
+        && fields.starts("sys_vendor", "Microsoft Corporation").is_some()
+    {
+        // Virtual PC calls itself as Hyper-V does, but does not answer CPUID as Hyper-V does.
+        if fields.starts("product_version", "Hyper-V").is_none()
+            && machine_.cpuid.is_some()
+            && !signatures().any(|signature| signature == "Microsoft Hv")
+        {
+            findings.support(vmm("virtual_pc"), 0.985, path, text);
+        } else {
+            findings.support(vmm("hyperv"), 0.96, path, text);
+        }
+    }
+    // VirtualBox can show the host's strings instead of its own, but leaves the board its maker's.
+    if let Some((path, text)) = fields.starts("board_vendor", "Oracle Corporation")
+        && bit == Some(true)
+        && fields.starts("sys_vendor", "Oracle Corporation").is_none()
+    {
+        findings.support(vmm("virtualbox"), 0.9, path, text);
+    }
+    // QEMU used to come with the firmware of Bochs, but has processors of its own, or KVM's signature.
+    let bochs = fields.starts("sys_vendor", "Bochs").or_else(|| fields.starts("bios_vendor", "Bochs"));
+    if let Some((path, text)) = bochs {
+        let is_qemu = cpuinfo.is_some_and(|text| text.contains("QEMU") || text.contains("KVM"))
+            || signatures().any(|signature| signature.starts_with("KVM") || signature.starts_with("TCG"));
+        findings.support(vmm(if is_qemu { "qemu" } else { "bochs" }), 0.9, path, text);
+    }
+}
+
+/// An x86 sysfs that is mounted and has no DMI at all. Every PC has it, and so has every full VMM. That the directory
+/// of terminals is there, as in any kernel, says that somebody did not just pick a few files.
 fn lacks_dmi(machine: &Machine) -> bool {
     machine.arch == Arch::X86
-        && machine.fs.exists("/sys/class").is_ok_and(|exists| exists)
+        && machine.fs.exists("/sys/class/tty").is_ok_and(|exists| exists)
         && machine.fs.exists("/sys/class/dmi").is_ok_and(|exists| !exists)
 }
 
@@ -193,16 +244,28 @@ fn is_metal(product: &str) -> bool {
 }
 
 /// SMBIOS structure 0 has a bit by which the firmware says that the system is a virtual machine (DMTF DSP0134,
-/// section 7.1.2.2, bit 4 of extension byte 2). Set is proof; clear is nothing: many clouds leave it clear.
-fn entry_point(machine_: &Machine, findings: &mut Findings) {
+/// section 7.1.2.2, bit 4 of extension byte 2). Set is proof; clear is nothing, as many clouds leave it clear, but for
+/// Amazon, whose virtual machines set it and whose metal does not.
+fn entry_point(machine_: &Machine, fields: &Fields, findings: &mut Findings) {
     const EXTENSION_BYTE_2: usize = 0x13;
     const IS_VIRTUAL: u8 = 1 << 4;
     let path = "/sys/firmware/dmi/entries/0-0/raw";
     let Some(raw) = findings.bytes(&machine_.fs, path, "whether the firmware calls itself virtual") else {
         return;
     };
+    // Type, which is 0, and length; whatever else it is, it is no structure 0.
+    if raw.first() != Some(&0) || raw.get(1).is_none_or(|length| usize::from(*length) <= EXTENSION_BYTE_2) {
+        return;
+    }
     if raw.get(EXTENSION_BYTE_2).is_some_and(|byte| byte & IS_VIRTUAL != 0) {
         findings.support(machine(VIRTUAL), 0.95, path, "SMBIOS says that the system is virtual");
+    } else if fields.starts("sys_vendor", "Amazon EC2").is_some() && raw.len() > EXTENSION_BYTE_2 {
+        findings.oppose(
+            machine(VIRTUAL),
+            0.8,
+            path,
+            "SMBIOS of EC2, and does not say that the system is virtual",
+        );
     }
 }
 

@@ -9,6 +9,9 @@ use super::claim::Claim;
 use crate::host::{HostFs, ReadError};
 use crate::printable::printable;
 
+/// Folders of many files, or of none: nothing in them is opened where they are missing.
+const FOLDERS: &[&str] = &["/sys/class/dmi/id/"];
+
 /// One observation; as [`Evidence`], but with a typed claim.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Finding {
@@ -41,6 +44,8 @@ pub(super) struct Findings {
     pub unreadable: Vec<Unreadable>,
     /// What was read already: several detectors read the same files, and each opening costs.
     texts: BTreeMap<String, Option<Rc<str>>>,
+    /// Of [`FOLDERS`], whether they are missing.
+    missing: Vec<(&'static str, bool)>,
 }
 
 impl Findings {
@@ -76,9 +81,22 @@ impl Findings {
         if let Some(text) = self.texts.get(path) {
             return text.clone();
         }
+        if FOLDERS.iter().any(|folder| path.starts_with(folder) && self.is_missing(fs, folder)) {
+            return None;
+        }
         let text: Option<Rc<str>> = self.readable(fs.text(path), path, would_tell).map(Rc::from);
         self.texts.insert(path.to_owned(), text.clone());
         text
+    }
+
+    /// Whether a folder is not there, which is looked up once.
+    fn is_missing(&mut self, fs: &HostFs, folder: &'static str) -> bool {
+        let known = self.missing.iter().find(|(known, _)| *known == folder).map(|(_, missing)| *missing);
+        known.unwrap_or_else(|| {
+            let missing = fs.exists(folder).is_ok_and(|exists| !exists);
+            self.missing.push((folder, missing));
+            missing
+        })
     }
 
     /// As [`Findings::text`], in bytes.

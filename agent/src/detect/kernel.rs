@@ -12,28 +12,29 @@ struct Row {
     weight: f64,
 }
 
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+const VERSION: &str = "/proc/version";
+
 const ROWS: &[Row] = &[
     // The build stamp that gVisor has shown unchanged since its first release.
     Row {
-        file: "/proc/version",
+        file: VERSION,
         text: "#1 SMP Sun Jan 10 15:06:54 PST 2016",
         claim: sandbox("gvisor"),
         weight: 0.97,
     },
     Row { file: "/proc/cmdline", text: "-gvisor quiet", claim: sandbox("gvisor"), weight: 0.95 },
+    // The release of newer builds; older ones call themselves 4.4.0.
+    Row { file: RELEASE, text: "-gvisor", claim: sandbox("gvisor"), weight: 0.95 },
+    Row { file: VERSION, text: "-gvisor ", claim: sandbox("gvisor"), weight: 0.95 },
     // WSL 2 runs a kernel of Microsoft's own in a Hyper-V virtual machine.
-    Row {
-        file: "/proc/sys/kernel/osrelease",
-        text: "microsoft-standard-WSL2",
-        claim: vmm("wsl"),
-        weight: 0.95,
-    },
-    Row {
-        file: "/proc/sys/kernel/osrelease",
-        text: "microsoft-standard-WSL2",
-        claim: hypervisor("hyperv"),
-        weight: 0.9,
-    },
+    // Until 4.19 without `-WSL2`; kernels that users build keep that.
+    Row { file: RELEASE, text: "microsoft-standard", claim: vmm("wsl"), weight: 0.95 },
+    Row { file: RELEASE, text: "microsoft-standard", claim: hypervisor("hyperv"), weight: 0.9 },
+    Row { file: RELEASE, text: "-WSL2", claim: vmm("wsl"), weight: 0.95 },
+    Row { file: RELEASE, text: "-WSL2", claim: hypervisor("hyperv"), weight: 0.9 },
+    Row { file: VERSION, text: "microsoft-standard", claim: vmm("wsl"), weight: 0.9 },
+    Row { file: VERSION, text: "microsoft-standard", claim: hypervisor("hyperv"), weight: 0.85 },
     Row {
         file: "/proc/cmdline",
         text: "systemd.unit=kata-containers.target",
@@ -42,22 +43,16 @@ const ROWS: &[Row] = &[
     },
     Row { file: "/proc/cmdline", text: "agent.debug_console", claim: container("kata"), weight: 0.7 },
     // WSL 1 has no kernel of Linux's at all: Windows answers its system calls.
-    Row { file: "/proc/sys/kernel/osrelease", text: "-Microsoft", claim: sandbox("wsl"), weight: 0.95 },
-    Row {
-        file: "/proc/version",
-        text: "-Microsoft (Microsoft@Microsoft.com)",
-        claim: sandbox("wsl"),
-        weight: 0.95,
-    },
+    Row { file: RELEASE, text: "-Microsoft", claim: sandbox("wsl"), weight: 0.95 },
+    Row { file: VERSION, text: "-Microsoft (Microsoft@Microsoft.com)", claim: sandbox("wsl"), weight: 0.95 },
     // So does illumos for its Linux zones.
-    Row { file: "/proc/version", text: "BrandZ virtual linux", claim: container("illumos_lx"), weight: 0.97 },
+    Row { file: VERSION, text: "BrandZ virtual linux", claim: container("illumos_lx"), weight: 0.97 },
     Row { file: "/proc/cmdline", text: "init=/init.krun", claim: vmm("libkrun"), weight: 0.97 },
-    // POWER's translator of x86 programs, and SPARC, where a hypervisor is part of the machine.
-    Row { file: "/proc/cpuinfo", text: "PowerVM Lx86", claim: hypervisor("powervm_lx86"), weight: 0.97 },
-    Row { file: "/proc/cpuinfo", text: "sun4v", claim: hypervisor("ldoms"), weight: 0.9 },
+    // How monitors without ACPI tell of their devices: the size of a window is each one's own.
+    Row { file: "/proc/cmdline", text: "virtio_mmio.device=4K@", claim: vmm("firecracker"), weight: 0.85 },
+    Row { file: "/proc/cmdline", text: "virtio_mmio.device=512@", claim: vmm("qemu_microvm"), weight: 0.9 },
     // LinuxKit is made for virtual machines, Docker Desktop's above all.
-    Row { file: "/proc/sys/kernel/osrelease", text: "-linuxkit", claim: machine(VIRTUAL), weight: 0.95 },
-    Row { file: "/proc/cpuinfo", text: "User Mode Linux", claim: hypervisor("uml"), weight: 0.99 },
+    Row { file: RELEASE, text: "-linuxkit", claim: machine(VIRTUAL), weight: 0.95 },
 ];
 
 /// Words of the command line that Firecracker gives a kernel by default, beside `reboot=k panic=1`.
@@ -84,11 +79,6 @@ impl super::Detector for KernelStrings {
             firecracker(&cmdline, findings);
             user_mode_linux(&cmdline, findings);
         }
-        if let Some(cpuinfo) =
-            findings.text(&machine.fs, "/proc/cpuinfo", "whether the kernel sees a hypervisor")
-        {
-            hypervisor_flag(&cpuinfo, findings);
-        }
     }
 }
 
@@ -105,20 +95,5 @@ fn firecracker(cmdline: &str, findings: &mut Findings) {
     if has("reboot=k") && has("panic=1") && words.len() >= 2 {
         let value = format!("reboot=k panic=1 {}", words.join(" "));
         findings.support(vmm("firecracker"), 0.7, "/proc/cmdline", &value);
-    }
-}
-
-/// The kernel's own reading of CPUID's hypervisor bit, which reaches where CPUID cannot be executed.
-fn hypervisor_flag(cpuinfo: &str, findings: &mut Findings) {
-    // User Mode Linux shows the flags of the processor below, which say nothing about it.
-    if cpuinfo.contains("User Mode Linux") {
-        return;
-    }
-    let Some(flags) = cpuinfo.lines().find(|line| line.starts_with("flags")) else { return };
-    let source = "/proc/cpuinfo";
-    if flags.split_ascii_whitespace().any(|flag| flag == "hypervisor") {
-        findings.support(machine(VIRTUAL), 0.95, source, "flag `hypervisor`");
-    } else {
-        findings.oppose(machine(VIRTUAL), 0.9, source, "no flag `hypervisor`");
     }
 }

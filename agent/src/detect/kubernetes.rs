@@ -1,6 +1,6 @@
 //! Kubernetes, by what it gives every pod.
 
-use super::claim::orchestrator;
+use super::claim::{ANY, container, orchestrator};
 use super::finding::Findings;
 use crate::machine::Machine;
 
@@ -21,6 +21,7 @@ impl super::Detector for Kubernetes {
         for path in SERVICE_ACCOUNTS {
             if findings.exists(&machine.fs, path, "whether this is a Kubernetes pod") {
                 findings.support(orchestrator("kubernetes"), 0.95, path, "exists");
+                findings.support(container(ANY), 0.7, path, "exists");
                 return;
             }
         }

@@ -18,7 +18,6 @@ const FILES: &[(&str, Claim, f64)] = &[
     ("/dev/lxd/sock", container("lxd"), 0.85),
     ("/dev/incus/sock", container("lxd"), 0.85),
     ("/run/kata-containers/sandbox", container("kata"), 0.8),
-    ("/run/firejail/mnt", container("firejail"), 0.85),
     ("/WEIRD_AL_YANKOVIC", container("charliecloud"), 0.8),
     // LXD's and Incus's virtual machines have a channel to their host; the monitor is QEMU.
     ("/dev/virtio-ports/com.canonical.lxd", vmm("qemu"), 0.9),

@@ -12,6 +12,7 @@ mod cpuid;
 mod device_tree;
 mod dmi;
 mod finding;
+mod hardware;
 mod identity;
 mod kernel;
 mod kubernetes;
@@ -21,7 +22,9 @@ mod namespace;
 mod nesting;
 mod partition;
 mod pci;
+mod processor;
 mod roles;
+mod silence;
 pub mod text;
 mod verdict;
 mod xen;
@@ -52,6 +55,7 @@ const DETECTORS: &[&dyn Detector] = &[
     &mount::Mounts,
     &kubernetes::Kubernetes,
     &kernel::KernelStrings,
+    &processor::Processor,
     &cpuid::CpuidLeaves,
     &dmi::Dmi,
     &acpi::Acpi,
@@ -63,6 +67,7 @@ const DETECTORS: &[&dyn Detector] = &[
     &cloud::Clouds,
     &confidential::Confidential,
     &roles::Roles,
+    &silence::Silence,
 ];
 
 /// Names of all detectors, in the order of their evidence.

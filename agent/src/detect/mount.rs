@@ -1,7 +1,8 @@
 //! Mounts: what the root is made of, and where files were bind-mounted from.
 //!
 //! `/proc/self/mountinfo` (proc(5)): root of the mount within its file system, mount point, and after ` - ` type
-//! and source. Runtimes bind-mount `/etc/hostname` and its like from directories of their own, which shows them
+//! source, and the file system's own options. Where it is missing, `/proc/self/mounts` or `/proc/mounts` has some of it
+//! (point, type, source, options). Runtimes bind-mount `/etc/hostname` and its like from directories of their own, which shows them
 //! even behind a private cgroup namespace.
 
 use super::claim::{ANY, Claim, container, orchestrator};
@@ -17,6 +18,14 @@ const SOURCES: &[(&str, Claim, f64)] = &[
     ("/io.containerd.grpc.v1.cri/sandboxes/", container("containerd"), 0.95),
     ("/kubelet/pods/", orchestrator("kubernetes"), 0.95),
     ("/kata-containers/shared/containers/", container("kata"), 0.95),
+];
+
+/// Where runtimes keep the upper layer of a container's root, in the options of its mount.
+const LAYERS: &[(&str, Claim, f64)] = &[
+    ("/docker/overlay2/", container("docker"), 0.9),
+    // Docker keeps its images in containerd, too, if so told.
+    ("/io.containerd.snapshotter.v1.", container("containerd"), 0.6),
+    ("/containers/storage/overlay/", container("podman"), 0.6),
 ];
 
 /// Mount points that only one runtime makes.
@@ -43,6 +52,8 @@ struct Mount<'a> {
     point: &'a str,
     fstype: &'a str,
     source: &'a str,
+    /// Of the file system, separated by commas.
+    options: &'a str,
 }
 
 impl super::Detector for Mounts {
@@ -51,8 +62,12 @@ impl super::Detector for Mounts {
     }
 
     fn detect(&self, machine: &Machine, findings: &mut Findings) {
+        let would_tell = "what the root file system is";
         let file = "/proc/self/mountinfo";
-        let Some(text) = findings.text(&machine.fs, file, "what the root file system is") else { return };
+        let Some(text) = findings.text(&machine.fs, file, would_tell) else {
+            without_mountinfo(machine, findings);
+            return;
+        };
         let mounts: Vec<Mount<'_>> = text.lines().filter_map(parse_line).collect();
 
         // The last mount on a point is the one that is seen.
@@ -64,6 +79,7 @@ impl super::Detector for Mounts {
                 findings.support(container("bubblewrap"), 0.6, file, &value);
             } else if LAYERED.contains(&root.fstype) {
                 findings.support(container(ANY), 0.7, file, &value);
+                layers(root, file, findings);
             } else if root.source.starts_with("/dev/") && root.root == "/" {
                 // Sandboxes that keep the host's files have namespaces that say more.
                 findings.oppose(container(ANY), 0.9, file, &value);
@@ -97,6 +113,49 @@ impl super::Detector for Mounts {
         if let Some(mount) = mounts.iter().find(|mount| mount.source == "kataShared" && mount.point != "/") {
             findings.support(container("kata"), 0.8, file, &format!("{} is kataShared", mount.point));
         }
+        lxcfs(&mounts, file, findings);
+    }
+}
+
+/// The part that the older files still tell.
+fn without_mountinfo(machine: &Machine, findings: &mut Findings) {
+    let read = ["/proc/self/mounts", "/proc/mounts"].into_iter().find_map(|file| {
+        let text = findings.text(&machine.fs, file, "what the root file system is")?;
+        Some((file, text))
+    });
+    let Some((file, text)) = read else { return };
+    let mounts: Vec<Mount<'_>> = text.lines().filter_map(parse_old_line).collect();
+    // Before anything else is mounted, every kernel has `rootfs` there.
+    if let Some(root) = mounts.iter().rev().find(|mount| mount.point == "/" && mount.fstype != "rootfs") {
+        let value = format!("/ is {} from {}", root.fstype, root.source);
+        if root.source == "kataShared" {
+            findings.support(container("kata"), 0.95, file, &value);
+        } else if LAYERED.contains(&root.fstype) {
+            findings.support(container(ANY), 0.7, file, &value);
+            layers(root, file, findings);
+        } else if root.source.starts_with("/dev/") {
+            // Which directory of the disk it is, is not told.
+            findings.oppose(container(ANY), 0.6, file, &value);
+        }
+    }
+    lxcfs(&mounts, file, findings);
+}
+
+/// Whose layers the root is made of.
+fn layers(root: &Mount<'_>, file: &str, findings: &mut Findings) {
+    let upper = root.options.split(',').find_map(|option| option.strip_prefix("upperdir="));
+    for (part, claim, weight) in LAYERS {
+        if let Some(upper) = upper.filter(|upper| upper.contains(part)) {
+            findings.support(*claim, *weight, file, &format!("the upper layer of / is {upper}"));
+        }
+    }
+}
+
+/// LXC's file system over files of `/proc`. Its host has it elsewhere.
+fn lxcfs(mounts: &[Mount<'_>], file: &str, findings: &mut Findings) {
+    let found = mounts.iter().find(|mount| mount.fstype == "fuse.lxcfs" && mount.point.starts_with("/proc/"));
+    if let Some(mount) = found {
+        findings.support(container("lxc"), 0.9, file, &format!("{} is lxcfs", mount.point));
     }
 }
 
@@ -116,7 +175,15 @@ fn parse_line(line: &str) -> Option<Mount<'_>> {
     let mut fields = before.split(' ').skip(3);
     let (root, point) = (fields.next()?, fields.next()?);
     let mut fields = after.split(' ');
-    Some(Mount { root, point, fstype: fields.next()?, source: fields.next()? })
+    let (fstype, source) = (fields.next()?, fields.next()?);
+    Some(Mount { root, point, fstype, source, options: fields.next().unwrap_or_default() })
+}
+
+/// A line of `/proc/mounts`: source, point, type, options.
+fn parse_old_line(line: &str) -> Option<Mount<'_>> {
+    let mut fields = line.split(' ');
+    let (source, point, fstype) = (fields.next()?, fields.next()?, fields.next()?);
+    Some(Mount { root: "", point, fstype, source, options: fields.next().unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -128,5 +195,13 @@ mod tests {
         assert!(parse_line("27 1 254:0 / / rw,relatime - ext4 /dev/vda rw").is_some());
         assert!(parse_line("27 1 254:0 / / rw,relatime").is_none());
         assert!(parse_line("27 - ext4 /dev/vda rw").is_none());
+    }
+
+    #[test]
+    fn the_older_format_has_other_fields() {
+        let mount = parse_old_line("/dev/sda1 / ext3 rw,noatime 0 0").unwrap();
+        assert_eq!((mount.source, mount.point, mount.fstype), ("/dev/sda1", "/", "ext3"));
+        assert_eq!(mount.options, "rw,noatime");
+        assert!(parse_old_line("/dev/sda1 /").is_none());
     }
 }

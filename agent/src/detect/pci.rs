@@ -6,21 +6,25 @@ use super::claim::{Claim, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
 use crate::machine::Machine;
 
+/// All of them in one file.
+const ALL: &str = "/proc/bus/pci/devices";
+
+/// A folder for each, where the file is not shown.
 const DEVICES: &str = "/sys/bus/pci/devices";
 
 /// The guests' devices come first; a large server has hundreds of its own.
 const MOST_DEVICES: usize = 16;
 
-/// Makers of devices that exist in software, by the PCI SIG's numbers.
+/// Makers of devices that exist in software, by the PCI SIG's numbers (`pci.ids`); lscpu knows the first four.
 const MAKERS: &[(&str, Claim, f64)] = &[
-    ("0x15ad", vmm("vmware"), 0.9),
-    ("0x80ee", vmm("virtualbox"), 0.96),
-    ("0x1ab8", vmm("parallels"), 0.9),
-    ("0x5853", hypervisor("xen"), 0.9),
-    ("0x1414", machine(VIRTUAL), 0.7),
+    ("15ad", vmm("vmware"), 0.96),
+    ("80ee", vmm("virtualbox"), 0.96),
+    ("1ab8", vmm("parallels"), 0.96),
+    ("5853", hypervisor("xen"), 0.96),
+    ("1414", machine(VIRTUAL), 0.7),
     // Red Hat's numbers: QEMU's bridges, and virtio, which some network cards speak too.
-    ("0x1b36", vmm("qemu"), 0.8),
-    ("0x1af4", machine(VIRTUAL), 0.7),
+    ("1b36", vmm("qemu"), 0.8),
+    ("1af4", machine(VIRTUAL), 0.7),
 ];
 
 /// Reads who made the devices.
@@ -33,19 +37,34 @@ impl super::Detector for Pci {
     }
 
     fn detect(&self, machine_: &Machine, findings: &mut Findings) {
-        let would_tell = "which devices there are";
-        let names = findings.readable(machine_.fs.names(DEVICES), DEVICES, would_tell).unwrap_or_default();
         let mut seen: Vec<Claim> = Vec::new();
-        for name in names.iter().take(MOST_DEVICES) {
-            let path = format!("{DEVICES}/{name}/vendor");
-            let Some(text) = findings.text(&machine_.fs, &path, would_tell) else { continue };
-            let found = MAKERS.iter().find(|(maker, ..)| text.trim() == *maker);
-            if let Some((maker, claim, weight)) = found
+        for (path, maker) in makers(machine_, findings) {
+            let found = MAKERS.iter().find(|(known, ..)| maker == *known);
+            if let Some((_, claim, weight)) = found
                 && !seen.contains(claim)
             {
-                findings.support(*claim, *weight, &path, maker);
+                findings.support(*claim, *weight, &path, &format!("0x{maker}"));
                 seen.push(*claim);
             }
         }
     }
+}
+
+/// Who made each device, in four hex digits, and where that stands.
+fn makers(machine: &Machine, findings: &mut Findings) -> Vec<(String, String)> {
+    let would_tell = "which devices there are";
+    if let Some(text) = findings.text(&machine.fs, ALL, would_tell) {
+        // Bus and slot, then maker and model in eight digits.
+        let ids = text.lines().filter_map(|line| line.split('\t').nth(1)?.get(..4));
+        return ids.map(|maker| (ALL.to_owned(), maker.to_owned())).collect();
+    }
+    let names = findings.readable(machine.fs.names(DEVICES), DEVICES, would_tell).unwrap_or_default();
+    let mut makers = Vec::new();
+    for name in names.iter().take(MOST_DEVICES) {
+        let path = format!("{DEVICES}/{name}/vendor");
+        if let Some(text) = findings.text(&machine.fs, &path, would_tell) {
+            makers.push((path, text.trim().trim_start_matches("0x").to_owned()));
+        }
+    }
+    makers
 }

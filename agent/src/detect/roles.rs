@@ -23,6 +23,8 @@ const PODMAN: &str = "whether Podman can be told to start containers";
 const CRIO: &str = "whether CRI-O can be told to start containers";
 const OPENVZ: &str = "whether this is a host of OpenVZ containers";
 
+const LDOMS: &str = "which of the domains of a SPARC server this is";
+
 /// Microsoft's driver for hosts.
 const MSHV: &str = "/dev/mshv";
 
@@ -40,7 +42,8 @@ const ROWS: &[Row] = &[
     // The host has beancounters for itself; containers have `/proc/vz` alone.
     row("/proc/bc/0", "openvz_host", 0.95, OPENVZ),
     // Logical Domains: the service that only the control domain has.
-    row("/dev/vlds/sp", "ldoms_control", 0.9, "whether this is the control domain"),
+    row("/dev/vlds/sp", "ldoms_control", 0.9, LDOMS),
+    row("/sys/class/vlds/sp", "ldoms_control", 0.9, LDOMS),
 ];
 
 /// Looks for the paths.
@@ -63,6 +66,25 @@ impl super::Detector for Roles {
             }
         }
         proot(machine_, findings);
+        logical_domain(machine_, findings);
+    }
+}
+
+/// Which hardware a domain of a SPARC server owns, by the nodes of its description: a whole PCI Express tree, or a
+/// function of somebody else's. The names of all nodes and their properties stand in it once, as text.
+fn logical_domain(machine: &Machine, findings: &mut Findings) {
+    let path = "/dev/mdesc";
+    if !matches!(machine.fs.exists(path), Ok(true)) {
+        return;
+    }
+    let description = findings.bytes(&machine.fs, path, LDOMS).unwrap_or_default();
+    let has = |word: &[u8]| description.windows(word.len()).any(|window| window == word);
+    let is_root = has(b"iodevice\0") && has(b"pciex\0");
+    if is_root {
+        findings.support(role("ldoms_root"), 0.85, path, "node iodevice of type pciex");
+    }
+    if is_root || has(b"iov-device\0") {
+        findings.support(role("ldoms_io"), 0.85, path, "nodes of input and output devices");
     }
 }
 

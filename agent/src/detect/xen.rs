@@ -16,7 +16,9 @@ const FEATURE_PARAVIRTUAL: u64 = 1 << 5;
 /// `XENFEAT_hvm_callback_vector` and `XENFEAT_hvm_safe_pvclock`: hardware runs the guest, PCI devices or not.
 const FEATURES_HARDWARE: u64 = 1 << 8 | 1 << 9;
 
-/// Reads `/sys/hypervisor` and `/proc/xen`.
+const BUS: &str = "/sys/bus/xen/devices";
+
+/// Reads `/sys/hypervisor`, `/proc/xen` and the bus.
 #[derive(Debug)]
 pub(super) struct Xen;
 
@@ -28,9 +30,14 @@ impl super::Detector for Xen {
     fn detect(&self, machine_: &Machine, findings: &mut Findings) {
         let path = "/sys/hypervisor/type";
         let kind = findings.text(&machine_.fs, path, "which hypervisor this is");
+        let would_tell = "whether this is a Xen domain";
         let is_xen = kind.is_some_and(|kind| kind.trim() == "xen")
-            || findings.exists(&machine_.fs, "/proc/xen", "whether this is a Xen domain");
-        if !is_xen {
+            || findings.exists(&machine_.fs, "/proc/xen", would_tell);
+        // Kernels for Xen have the bus everywhere, and devices on it in domains only.
+        let path = if is_xen { path } else { BUS };
+        if !is_xen
+            && findings.readable(machine_.fs.names(BUS), BUS, would_tell).is_none_or(|names| names.is_empty())
+        {
             return;
         }
         let capabilities = "/proc/xen/capabilities";

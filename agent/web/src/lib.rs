@@ -25,6 +25,7 @@ mod stall;
 pub use answer::Response;
 pub use door::Refusal;
 pub use hyper::StatusCode;
+pub use hyper::header::{HeaderValue, RETRY_AFTER};
 pub use limits::Limits;
 pub use listen::{ListenError, listen};
 pub use request::{QueryError, Request};

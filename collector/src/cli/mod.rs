@@ -3,11 +3,13 @@
 //! - [`access`]: how sources are asked over HTTP.
 //! - [`compare`]: tiers of a fleet, from live agents or from files.
 //! - [`progress`]: what the user sees while waiting.
+//! - [`rules`]: recording rules.
 //! - [`store`]: what stores are asked for.
 
 pub mod access;
 pub mod compare;
 pub mod progress;
+pub mod rules;
 pub mod store;
 
 use clap::{Parser, Subcommand};
@@ -25,8 +27,12 @@ pub struct Cli {
 enum Command {
     /// Compare tiers: a baseline against each other one, row by row
     Compare(Box<compare::Args>),
+    /// Scrape agents all the time, keep what they measure, and serve the comparison
+    Serve(Box<crate::serve::config::Args>),
     /// Start the agent in every tier that this machine can run, and compare what they cost here
     Lab(crate::lab::Args),
+    /// Write recording rules, with the tier joined once, for rulers of Prometheus, Thanos and Mimir
+    Rules(rules::Args),
 }
 
 impl Cli {
@@ -38,7 +44,9 @@ impl Cli {
     pub fn run(&self) -> anyhow::Result<()> {
         match &self.command {
             Command::Compare(args) => compare::run(args),
+            Command::Serve(args) => crate::serve::run(args),
             Command::Lab(args) => crate::lab::run(args),
+            Command::Rules(args) => rules::run(args),
         }
     }
 }

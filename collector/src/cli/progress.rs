@@ -32,32 +32,14 @@ impl Progress {
     /// Says what is going to happen; nothing when there is nothing to wait for.
     #[must_use]
     pub fn begin(sources: &[Source], schedule: &Schedule) -> Self {
-        let scraped: Vec<Discovery> = sources.iter().filter_map(Source::discovery).collect();
-        let agents = scraped.iter().filter(|one| matches!(one, Discovery::Static(_))).count();
-        let lists = scraped.len() - agents;
-        let targets = Mutex::new(BTreeMap::new());
-        if scraped.is_empty() {
-            return Self { bar: None, targets, counted: Mutex::default() };
+        let takes_time = sources.iter().any(|source| source.discovery().is_some());
+        let bar = (takes_time && std::io::stderr().is_terminal()).then(|| bar(schedule));
+        if bar.is_none()
+            && let Some(plan) = plan(sources)
+        {
+            say(&format!("{plan} for {}", figure::span(schedule.duration.as_secs_f64())));
         }
-        let span = figure::span(schedule.duration.as_secs_f64());
-        if !std::io::stderr().is_terminal() {
-            let counted = |count: usize, what: &str| match count {
-                0 => None,
-                1 => Some(format!("1 {what}")),
-                more => Some(format!("{more} {what}s")),
-            };
-            let lists = counted(lists, "list").map(|lists| format!("those of {lists}"));
-            let agents: Vec<String> = counted(agents, "agent").into_iter().chain(lists).collect();
-            say(&format!("scraping {} for {span}", agents.join(" and ")));
-            return Self { bar: None, targets, counted: Mutex::default() };
-        }
-        let bar = ProgressBar::new(schedule.duration.as_secs());
-        // The template is a constant; if it were wrong, the plain bar would do.
-        if let Ok(style) = ProgressStyle::with_template("{elapsed} of {len}s {wide_bar} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_secs(1));
-        Self { bar: Some(bar), targets, counted: Mutex::default() }
+        Self { bar, targets: Mutex::default(), counted: Mutex::default() }
     }
 
     /// Takes note of what happened at `place`.
@@ -100,6 +82,34 @@ impl Progress {
             None => say(text),
         }
     }
+}
+
+fn bar(schedule: &Schedule) -> ProgressBar {
+    let bar = ProgressBar::new(schedule.duration.as_secs());
+    // The template is a constant; if it were wrong, the plain bar would do.
+    if let Ok(style) = ProgressStyle::with_template("{elapsed} of {len}s {wide_bar} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar
+}
+
+/// What is asked, in words; `None` where everything comes from files.
+fn plan(sources: &[Source]) -> Option<String> {
+    let lists: Vec<Discovery> = sources.iter().filter_map(Source::discovery).collect();
+    let agents = lists.iter().filter(|one| matches!(one, Discovery::Static(_))).count();
+    let lists = lists.len() - agents;
+    let stores = sources.iter().filter(|source| matches!(source, Source::Store(_))).count();
+    let counted = |before: &str, count: usize, what: &str| {
+        (count > 0).then(|| format!("{before}{count} {what}{}", if count == 1 { "" } else { "s" }))
+    };
+    let all = [
+        counted("", agents, "agent"),
+        counted("the agents of ", lists, "list"),
+        counted("", stores, "store"),
+    ];
+    let all: Vec<String> = all.into_iter().flatten().collect();
+    (!all.is_empty()).then(|| format!("asking {}", all.join(" and ")))
 }
 
 fn summary(targets: &BTreeMap<String, Target>) -> String {

@@ -2,6 +2,7 @@
 //!
 //! - [`row`]: what a row holds, and how its numbers come about.
 //! - [`here`]: what can be said of two hosts alone.
+//! - `live`: while a window is not over.
 //! - [`like`]: which instances may be compared at all.
 //! - [`window`]: which rounds count by when they ended.
 //! - `pairs`, `evidence`, `draft`: from two groups to a row.
@@ -15,6 +16,7 @@ mod drift;
 mod evidence;
 pub mod here;
 pub mod like;
+mod live;
 mod pairs;
 mod place;
 pub mod row;

@@ -46,11 +46,11 @@ impl Builder {
 
     /// Adds what a source gave of one instance.
     pub fn add(&mut self, one: Packed) {
-        let observations = one.observations();
         self.discarded.not_finite += one.discarded.not_finite;
         self.discarded.clock_resets += one.discarded.clock_resets;
         self.discarded.duplicates += one.discarded.duplicates;
         let series = self.translation.of(one.series, &one.vocabulary, &self.vocabulary, self.only);
+        let observations = series.len();
 
         let at = self.place(one.instance);
         if let Some(pending) = self.pending.get_mut(at) {

@@ -29,7 +29,7 @@ pub struct SourceSummary {
     pub source: String,
     /// How many instances it showed.
     pub instances: usize,
-    /// How many observations it gave.
+    /// How many observations it gave that can be compared.
     pub observations: usize,
 }
 

@@ -52,6 +52,13 @@ impl Address {
         }
     }
 
+    /// Whether it is on this machine, by the look of it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost"
+            || self.host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    }
+
     /// The same place with another path below this one.
     #[must_use]
     pub fn join(&self, path: &str) -> Self {

@@ -120,7 +120,7 @@ impl Client {
         // The connection is in nobody's hands while a request is under way: when that fails or takes too long, it
         // is closed and not used again.
         let kept = self.kept.take();
-        let exchange = self.exchange(kept, limits.body_bytes, build);
+        let exchange = self.exchange(kept, limits, build);
         let result = tokio::time::timeout(limits.timeout, exchange).await;
         let (answer, connection) = result.map_err(|_| HttpError::Timeout(limits.timeout))??;
         self.kept = Some(connection);
@@ -130,7 +130,7 @@ impl Client {
     async fn exchange(
         &self,
         kept: Option<Connection>,
-        limit: usize,
+        limits: Limits,
         build: impl Fn(hyper::http::request::Builder) -> hyper::http::Result<Request<Full<Bytes>>>,
     ) -> Result<(Answer, Connection), HttpError> {
         let place = self.address.authority();
@@ -144,14 +144,14 @@ impl Client {
                 Ok(response) => (response, connection),
                 // It was closed on the other side in the meantime, as is its right: that is no failure.
                 Err(error) if error.is_canceled() || error.is_incomplete_message() || error.is_closed() => {
-                    self.anew(&place, request()?).await?
+                    self.anew(&place, request()?, limits.timeout).await?
                 }
                 Err(error) => return Err(HttpError::of(&place, &error)),
             },
-            None => self.anew(&place, request()?).await?,
+            None => self.anew(&place, request()?, limits.timeout).await?,
         };
         let (head, incoming) = response.into_parts();
-        let body = body::read(&self.net, &place, (&head.headers, incoming), limit).await?;
+        let body = body::read(&self.net, &place, (&head.headers, incoming), limits.body_bytes).await?;
         Ok((Answer { status: head.status.as_u16(), headers: head.headers, body }, connection))
     }
 
@@ -159,8 +159,9 @@ impl Client {
         &self,
         place: &str,
         request: Request<Full<Bytes>>,
+        timeout: Duration,
     ) -> Result<(Response<hyper::body::Incoming>, Connection), HttpError> {
-        let mut connection = self.connect(place).await?;
+        let mut connection = self.connect(place, timeout).await?;
         let response = connection.sender.send_request(request).await;
         Ok((response.map_err(|error| HttpError::of(place, &error))?, connection))
     }
@@ -174,7 +175,11 @@ impl Client {
             Request::builder()
                 .header(header::HOST, place)
                 .header(header::USER_AGENT, USER_AGENT)
-                .header(header::ACCEPT_ENCODING, "gzip"),
+                // On one machine packing costs both sides more than it saves.
+                .header(
+                    header::ACCEPT_ENCODING,
+                    if self.address.is_loopback() { "identity" } else { "gzip" },
+                ),
         )
         .map_err(|error| HttpError::Protocol(error.to_string()))?;
         let headers = request.headers_mut();
@@ -185,8 +190,8 @@ impl Client {
         Ok(request)
     }
 
-    async fn connect(&self, place: &str) -> Result<Connection, HttpError> {
-        let stream = self.tcp(place).await?;
+    async fn connect(&self, place: &str, timeout: Duration) -> Result<Connection, HttpError> {
+        let stream = self.tcp(place, timeout).await?;
         let failed = |error: io::Error| HttpError::Connect { place: place.to_owned(), error };
         // Requests are one packet and wait for nothing.
         stream.set_nodelay(true).map_err(failed)?;
@@ -203,15 +208,19 @@ impl Client {
         Connection::over(place, stream).await
     }
 
-    /// Tries all addresses of the host, one after the other, as long as there is time.
-    async fn tcp(&self, place: &str) -> Result<TcpStream, HttpError> {
+    /// Tries all addresses of the host, one after the other. Each but the last may take an even share of the time, so
+    /// that one that nobody answers on does not take it all.
+    async fn tcp(&self, place: &str, timeout: Duration) -> Result<TcpStream, HttpError> {
         let host = &self.address.host;
         let addresses = self.net.names.addresses(host).await?;
+        let share = timeout / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
         let mut last = None;
         for address in addresses {
-            match TcpStream::connect(SocketAddr::new(address, self.address.port())).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(error),
+            let connect = TcpStream::connect(SocketAddr::new(address, self.address.port()));
+            match tokio::time::timeout(share, connect).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => last = Some(io::ErrorKind::TimedOut.into()),
             }
         }
         match last {

@@ -6,7 +6,8 @@
 //! proxy of the environment is used.
 //!
 //! - [`address`]: where to ask.
-//! - [`access`]: how to be let in: TLS, passwords, tokens, headers. [`rules`] says it by address, [`secret`] reads it.
+//! - [`access`]: how to be let in: TLS, passwords, tokens, headers. [`rules`] says it by address, which `pattern`
+//!   matches; [`secret`] reads it.
 //! - [`net`]: what all clients share.
 //! - [`client`]: one request after the other over one connection that is kept.
 //! - [`resolve`]: names into addresses, without the C library, which cannot do it in a static binary.
@@ -17,6 +18,7 @@ pub(crate) mod body;
 pub mod client;
 pub mod error;
 pub mod net;
+pub(crate) mod pattern;
 pub mod resolve;
 pub mod rules;
 pub mod secret;

@@ -62,6 +62,22 @@ impl Columns {
         self.columns.push(Column { id, track, values: values.to_vec() });
     }
 
+    /// Takes out all readings; tracks and columns stay, for the rounds to come.
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(SeriesId, Reading)) {
+        for column in &mut self.columns {
+            let Some(track) = self.tracks.get(column.track) else { continue };
+            let rounds = track.timestamps.iter().zip(&track.disturbed).zip(&column.values);
+            for ((timestamp, disturbed), value) in rounds.filter(|(_, value)| !value.is_nan()) {
+                take(column.id, Reading { timestamp: *timestamp, value: *value, disturbed: *disturbed });
+            }
+            column.values.clear();
+        }
+        for track in &mut self.tracks {
+            track.timestamps.clear();
+            track.disturbed.clear();
+        }
+    }
+
     /// Begins a round of a track.
     pub(crate) fn round(&mut self, track: usize, timestamp: f64, disturbed: bool) {
         if let Some(track) = self.tracks.get_mut(track) {

@@ -175,6 +175,11 @@ pub(super) struct Place {
 }
 
 impl Series {
+    /// How many values they have.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// All of them, by place in the vocabulary.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SeriesId, Readings<'_>)> {
         self.places.iter().filter_map(|place| Some((place.id, self.at(place)?)))

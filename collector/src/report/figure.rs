@@ -50,7 +50,7 @@ pub fn verdict(row: &Row) -> String {
     match row.here.map(|here| here.verdict) {
         Some(Verdict::NoDifference) => "no diff. here".to_owned(),
         Some(verdict @ (Verdict::Slower | Verdict::Faster)) => format!("{} here", verdict.words(row.unit)),
-        Some(Verdict::Inconclusive) => Verdict::Inconclusive.words(row.unit).to_owned(),
+        Some(verdict @ (Verdict::Inconclusive | Verdict::Live)) => verdict.words(row.unit).to_owned(),
         None if row.tags.contains(&Tag::Provisional) => format!("{}?", row.verdict.words(row.unit)),
         None => row.verdict.words(row.unit).to_owned(),
     }

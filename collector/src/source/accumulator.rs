@@ -3,14 +3,14 @@
 //! Knows nothing of where the text came from: the caller fetches, the accumulator takes in. What it keeps is packed: a
 //! value takes eight bytes, and a line that it knows from an earlier scrape allocates nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::identity;
 use super::intake::{Keeping, Scrape};
 use crate::error::TakeError;
 use crate::exposition::{self, Format};
 use crate::observation::{
-    Collected, Columns, Discarded, Instance, Packed, SeriesId, Statistic, Vocabulary, probe_of,
+    Collected, Columns, Discarded, Instance, Packed, Reading, SeriesId, Statistic, Vocabulary, probe_of,
 };
 
 /// Scrapes of one instance, taken in one after the other.
@@ -107,8 +107,15 @@ impl Accumulator {
         }
         let mut new = vec![false; self.probes.len()];
         let mut rounds = 0;
+        // A probe has one latest round, whatever a target says in two lines.
+        let mut latest: BTreeMap<&str, f64> = BTreeMap::new();
         for (probe, timestamp) in &ends {
-            if let Some(at) = self.round(probe, *timestamp, disturbed.contains(probe)) {
+            let of_probe = latest.entry(probe).or_insert(*timestamp);
+            *of_probe = of_probe.max(*timestamp);
+        }
+        for (probe, timestamp) in latest {
+            let is_disturbed = disturbed.iter().any(|disturbed| disturbed == probe);
+            if let Some(at) = self.round(probe, timestamp, is_disturbed) {
                 new.resize(self.probes.len(), false);
                 if let Some(new) = new.get_mut(at) {
                     *new = true;
@@ -128,6 +135,17 @@ impl Accumulator {
             }
         }
         Ok(rounds)
+    }
+
+    /// What it says of itself, as of the latest scrape.
+    #[must_use]
+    pub const fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Takes out what was taken in since this was last asked for, for whoever keeps it elsewhere.
+    pub fn drain(&mut self, take: impl FnMut(SeriesId, Reading)) {
+        self.columns.drain(take);
     }
 
     /// Everything taken in so far, in time order.

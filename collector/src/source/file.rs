@@ -17,8 +17,8 @@ use crate::observation::{Packed, Vocabulary};
 
 /// Stands for standard input.
 pub const STANDARD_INPUT: &str = "-";
-/// Longest record that is read, in bytes: far above a day's rounds of all probes.
-const MAX_RECORD_BYTES: usize = 256 * 1024 * 1024;
+/// Longest record that is read, in bytes, unpacked: more than a day's rounds of all probes.
+const MAX_RECORD_BYTES: usize = 128 * 1024 * 1024;
 /// Most files of one folder.
 const MOST_FILES: usize = 100_000;
 

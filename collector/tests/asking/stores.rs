@@ -102,6 +102,32 @@ fn a_sound_store_is_read_with_prefix_tenant_and_matchers() {
 }
 
 #[test]
+fn what_a_rule_has_recorded_stands_in_for_the_rounds() {
+    // Evaluated three seconds after the scrapes, with the tier joined.
+    let recorded = "\"instance:tierprobe_syscall_seconds:p50\"";
+    let gathered = gathered(move |request| {
+        let query = request.form("query");
+        let body = if request.line.contains("/label/__name__/values") {
+            format!("{{\"status\":\"success\",\"data\":[{recorded}]}}")
+        } else if query.starts_with("instance:tierprobe_syscall_seconds:p50") {
+            let values = "[1699999903,\"1e-7\"],[1699999918,\"1e-7\"],[1699999933,\"2e-7\"]";
+            let labels = "\"instance\":\"a:1\",\"job\":\"j\",\"syscall\":\"read\",\"tier\":\"vm\"";
+            let series = format!("{{\"metric\":{{\"__name__\":{recorded},{labels}}},\"values\":[{values}]}}");
+            format!("{{\"status\":\"success\",\"data\":{{\"resultType\":\"matrix\",\"result\":[{series}]}}}}")
+        } else {
+            sound(request)
+        };
+        ok(JSON, &body)
+    });
+    assert_eq!(gathered.dropped, []);
+    let stored = gathered.collected[0].clone().unpack();
+    let told: Vec<_> = stored.observations.iter().map(|one| (one.timestamp, one.value)).collect();
+    assert_eq!(told, [(1_699_999_890.0, 1e-7), (1_699_999_920.0, 2e-7)]);
+    assert_eq!(stored.observations[0].family, "tierprobe_syscall_seconds");
+    assert!(stored.observations[0].labels.keys().eq(["syscall"]), "{stored:?}");
+}
+
+#[test]
 fn what_a_store_warns_of_is_kept_and_what_is_partial_refused() {
     let said = |what: &'static str| {
         move |request: &Request| ok(JSON, &sound(request).replacen('{', &format!("{{{what},"), 1))

@@ -165,7 +165,8 @@ impl Case {
             Outcome::Failed(why) => return Some(format!("{}: {why}", self.name)),
             Outcome::Said(said) => said,
         };
-        let wrong = self.expected.differences(&said.detection);
+        let mut wrong = self.expected.differences(&said.detection);
+        wrong.extend(said.bundle_complaint());
         let evidence: Vec<String> = said.detection.evidence.iter().map(|e| format!("{e:?}")).collect();
         let stack = &said.detection.stack;
         (!wrong.is_empty()).then(|| {

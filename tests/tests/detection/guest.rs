@@ -11,12 +11,15 @@ use super::kit::{LIMIT, Lab, copy_libraries};
 use super::run;
 use super::runc::{USUAL, config};
 
-/// The word of the kernel's command line that says what to run: `machine` or `runc`.
+/// The word of the kernel's command line that says what to run: `machine`, `runc`, or `serve`.
 pub(crate) const PLACE: &str = "place";
 
 /// What the guest says first and last.
 pub(crate) const UP: &str = "tierprobe-tests: the guest is up";
 pub(crate) const END: &str = "tierprobe-tests: the end";
+
+/// What it says after each look at the metrics of an agent that serves.
+pub(crate) const LOOKED: &str = "tierprobe-tests: looked";
 
 /// The kernel makes the environment of what it does not know of its command line.
 const INIT: &str = r#"#!/kit/busybox sh
@@ -36,6 +39,20 @@ if [ "$place" = runc ]; then
         $busybox mount --move /$folder /new/$folder
     done
     exec $busybox switch_root /new /kit/busybox sh /guest/container
+fi
+if [ "$place" = serve ]; then
+    $busybox ip link set lo up
+    # Little is measured: the emulated processor is slow, and only the look-out counts.
+    off=
+    for probe in boot syscall vm_exit page_fault scheduler cpu spawn network storage; do off="$off --no-probe.$probe"; done
+    /kit/agent serve --detect.interval=24h $off &
+    # A line on the second serial port asks for another clock source.
+    (read line </dev/ttyS1; echo acpi_pm >/sys/devices/system/clocksource/clocksource0/current_clocksource) &
+    while :; do
+        $busybox wget -q -O - http://127.0.0.1:10990/metrics | $busybox grep '^tierprobe_tier_'
+        echo "tierprobe-tests: looked"
+        $busybox sleep 1
+    done
 fi
 $busybox sh /kit/probe
 echo "tierprobe-tests: the end"

@@ -6,11 +6,15 @@
 //! is asked where the host's files are seen.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tierprobe_agent::detect::detect;
+use tierprobe_agent::export::tier_labels;
+use tierprobe_agent::machine::Machine;
 use tierprobe_model::Detection;
 use tierprobe_tests::{binary, need};
 
@@ -19,7 +23,8 @@ use super::run;
 /// Precedes what the agent says.
 const MARKER: &str = "tierprobe-tests: the agent";
 
-/// The agent comes last and by `exec`: in a container it is the first process, as it would be in service.
+/// The agent comes last and by `exec`: in a container it is the first process, as it would be in service. Before it, a
+/// bundle of the place, as a user would report a misdetection; a read-only root leaves few folders for it.
 const PROBE: &str = r#"kit=${0%/*}
 for option in "" -v -c; do
     [ -e "$kit/peer/ld.so" ] || continue
@@ -30,6 +35,15 @@ if [ -x /usr/sbin/virt-what ]; then
     words=$(/usr/sbin/virt-what 2>/dev/null </dev/null)
     echo "virt-what="$words
 fi
+for folder in /dev/shm /dev /tmp; do
+    [ -w "$folder" ] || continue
+    bundle=$folder/tierprobe-tests-$$
+    if TMPDIR=$folder "$kit/agent" bundle "$bundle" >/dev/null; then
+        echo "bundle=$("$kit/busybox" gzip -c "$bundle" | "$kit/busybox" base64 | "$kit/busybox" tr -d '\n')"
+    fi
+    "$kit/busybox" rm -f "$bundle"
+    break
+done
 echo "tierprobe-tests: the agent"
 exec "$kit/agent" detect --format json
 "#;
@@ -43,6 +57,8 @@ pub(crate) struct Said {
     pub(crate) detection: Detection,
     /// Peers by name and option, with the one line that they said.
     pub(crate) peers: Vec<(String, String)>,
+    /// The place as `bundle` wrote it, compressed and in letters.
+    bundle: Option<String>,
 }
 
 impl Said {
@@ -61,7 +77,29 @@ impl Said {
             .filter_map(|line| line.split_once('='))
             .filter(|(name, _)| name.starts_with("systemd-detect-virt") || *name == "virt-what");
         let peers = peers.map(|(name, said)| (name.to_owned(), said.trim().to_owned())).collect();
-        Ok(Self { detection, peers })
+        let bundle = before.lines().find_map(|line| line.strip_prefix("bundle=")).map(str::to_owned);
+        Ok(Self { detection, peers, bundle })
+    }
+
+    /// Unpacks the bundle as a user would and detects in it: how that differs from the verdict in the place.
+    pub(crate) fn bundle_complaint(&self) -> Option<String> {
+        let Some(letters) = &self.bundle else { return Some("the place gave no bundle".to_owned()) };
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("letters"), letters).unwrap();
+        let script = "cd \"$1\" && base64 -d letters | tar xzf -";
+        let unpacked = run::output(Command::new("sh").args(["-c", script, "sh"]).arg(folder.path()), LIMIT);
+        match unpacked {
+            Ok(output) if output.status.success() => {}
+            Ok(output) => return Some(format!("the bundle cannot be unpacked: {}", output.complaint())),
+            Err(why) => return Some(why),
+        }
+        let cpuid = Some(path("cpuid.toml")).filter(|file| file.exists());
+        let machine =
+            Machine::fixture(&path("root"), cpuid.as_deref(), Some(std::env::consts::ARCH)).unwrap();
+        let found = detect(&machine);
+        let (here, there) = (tier_labels(&self.detection), tier_labels(&found));
+        (here != there).then(|| format!("the bundle gives {there:?} instead of {here:?}"))
     }
 
     /// What a peer said; `None` if it could not be asked.
@@ -113,6 +151,11 @@ impl Lab {
     /// The kit's folder.
     pub(crate) fn kit(&self) -> PathBuf {
         self.root().join("kit")
+    }
+
+    /// Lets every user of the machine reach the kit.
+    pub(crate) fn open_to_all(&self) {
+        fs::set_permissions(self.folder.path(), PermissionsExt::from_mode(0o711)).unwrap();
     }
 
     /// The command line that asks everybody, where the kit is at `kit`.

@@ -32,7 +32,10 @@ pub(crate) fn processes(lab: &Lab) -> Vec<Case> {
     let probe = Lab::probe(&lab.kit());
     let [shell, rest @ ..] = &probe;
     let machine = Lab::ask(Command::new(shell).args(rest));
-    let mut cases = vec![Case::new("the machine as it is", expected.clone(), machine)];
+    let mut cases = vec![
+        Case::new("the machine as it is", expected.clone(), machine),
+        Case::new("the machine as it is, to a user without rights", expected.clone(), nobody(lab)),
+    ];
     for (name, arguments) in NAMESPACES {
         let outcome = match need("unshare") {
             Some(unshare) => Lab::ask(Command::new(unshare).args(arguments).arg("--").args(&probe)).into(),
@@ -41,6 +44,20 @@ pub(crate) fn processes(lab: &Lab) -> Vec<Case> {
         cases.push(Case::new(name, expected.clone(), outcome));
     }
     cases
+}
+
+/// As user 65534, without any capability.
+fn nobody(lab: &Lab) -> Outcome {
+    let Some(setpriv) = need("setpriv") else {
+        return Outcome::Impossible("setpriv is not installed".to_owned());
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return Outcome::Impossible("whoever runs this has no rights to drop".to_owned());
+    }
+    // The folder of the run is root's alone, and the kit in it for everybody to read.
+    lab.open_to_all();
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"];
+    Lab::ask(Command::new(setpriv).args(nobody).arg("--").args(Lab::probe(&lab.kit()))).into()
 }
 
 /// Sandboxes of bubblewrap, with the machine's files and without.

@@ -112,8 +112,12 @@ impl Boot {
                 phase("loader", method, round, stamps.loader);
             }
         }
-        if let Some(time) = self.fs.kernel_log().ok().and_then(|log| kernel::first_program(&log)) {
-            phase("kernel", "kmsg", round, time);
+        match self.fs.kernel_log().map(|log| kernel::first_program(&log)) {
+            Ok(Some(time)) => phase("kernel", "kmsg", round, time),
+            Ok(None) => {
+                round.absent.push("the kernel's phase by its log: the log has no such line".to_owned())
+            }
+            Err(error) => round.absent.push(format!("the kernel's phase by its log: /dev/kmsg: {error}")),
         }
         if let Some(time) = kernel::started(&self.fs, "/proc/1/stat")? {
             phase("first_process", "starttime", round, time);
@@ -129,13 +133,14 @@ impl Boot {
             Err(error) => {
                 self.patience = self.patience.saturating_sub(1);
                 round.is_unfinished = self.patience > 0;
-                tracing::debug!(%error, "systemd was asked about the boot in vain");
+                round.absent.push(format!("phases by systemd: {error}"));
                 return;
             }
         };
         let phases = match state {
             State::Unfinished => {
                 round.is_unfinished = true;
+                round.absent.push("phases by systemd: the boot is not finished".to_owned());
                 return;
             }
             // A container that reaches the systemd of its host would publish the boot of its host.

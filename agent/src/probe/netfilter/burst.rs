@@ -49,25 +49,22 @@ fn over_loopback(ours: &UdpSocket) -> Result<(Samples, u64)> {
     Ok(result)
 }
 
-/// Has `exchange` run at a fixed rate, whenever the one before has ended: a late one does not excuse the next.
-/// `exchange` gives when the reply was there.
+/// Has `exchange` run at a fixed rate, whenever the one before has ended: a late one does not excuse the next, and what
+/// there was no time for is lost. `exchange` gives when the reply was there.
 fn timed(mut exchange: impl FnMut() -> Option<u64>) -> (Samples, u64) {
     let mut warm = Vec::with_capacity(SAMPLES);
     let mut lost = 0;
     let start = clock::monotonic_nanos();
     let mut deadline = start;
-    while warm.len() < SAMPLES {
+    for _ in 0..SAMPLES {
         deadline += PERIOD_NANOS;
-        if deadline.saturating_sub(start) > PERIOD_NANOS * (SAMPLES as u64)
-            || clock::monotonic_nanos().saturating_sub(start) > LONGEST_NANOS
-        {
-            break;
-        }
         if thread::sleep_until(deadline).is_err() {
             // Without sleep the messages would follow on one another, and be a load of their own.
             break;
         }
-        match exchange() {
+        let is_over = clock::monotonic_nanos().saturating_sub(start) > LONGEST_NANOS;
+        let replied = if is_over { None } else { exchange() };
+        match replied {
             Some(replied) => warm.push(seconds(replied.saturating_sub(deadline))),
             None => lost += 1,
         }

@@ -167,3 +167,23 @@ fn more_labels_can_be_asked_to_be_alike() {
     assert_eq!(block(fleet.clone(), &options).rows[0].candidate.hosts, 4);
     assert_eq!(block(fleet, &Options::default()).rows[0].candidate.hosts, 8);
 }
+
+#[test]
+fn a_store_that_warns_takes_the_verdicts_back() {
+    let note = |is_warning| crate::source::Note {
+        source: "prometheus+http://store".into(),
+        text: "slow block".into(),
+        is_warning,
+    };
+    let of = |note| {
+        let collected = [tier("vm", 6, 100.0), tier("container", 6, 150.0)].concat();
+        let dataset = Dataset::new(collected).with_notes(vec![note]);
+        compare(&dataset, &Options::default()).unwrap()
+    };
+    let informed = of(note(false));
+    assert!(informed.rows().all(|row| row.verdict != Verdict::Inconclusive));
+    assert_eq!(informed.warnings[0].kind(), "store");
+    let warned = of(note(true));
+    assert!(warned.rows().all(|row| row.reason == Some(Reason::Incomplete) && row.ratio.is_some()));
+    assert!(warned.warnings[0].to_string().contains("slow block"));
+}

@@ -49,7 +49,7 @@ impl Course {
             let first = known.iter().map(|(first, _)| *first).reduce(f64::min)?;
             (first, known.iter().map(|(_, last)| *last).reduce(f64::max)? - first)
         };
-        let pause = groups.iter().flatten().filter_map(|rounds| pause(rounds)).reduce(f64::max)?;
+        let pause = groups.iter().flatten().filter_map(pause).reduce(f64::max)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and MOST")]
         let points = (length / pause).floor().clamp(0.0, real(MOST)) as usize;
         if points < FEWEST {

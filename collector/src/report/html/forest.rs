@@ -186,7 +186,7 @@ fn axis_drawing(scale: &Scale) -> Markup {
 }
 
 fn tick_text(tick: f64) -> String {
-    if (0.0995..10.0).contains(&tick) {
+    if (0.0995..1000.0).contains(&tick) {
         let text = format!("{tick:.2}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {

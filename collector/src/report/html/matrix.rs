@@ -38,6 +38,12 @@ pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
                     (density(facts))
                 }
             }
+            @if !INSTANCE.costs(facts).is_empty() {
+                p.lead.below {
+                    "Density: 1 GiB over the memory that the host gives up for the processes of one idle instance. Memory "
+                    "is the only limit that was measured, so this is an upper bound: work, CPU and storage lower it."
+                }
+            }
         }
     }
 }
@@ -163,11 +169,6 @@ fn density(facts: &Facts<'_>) -> Markup {
                     tr {
                         th scope="row" {
                             "instances per GiB of host memory"
-                            div.quiet {
-                                "1 GiB over the memory that the host gives up for the processes of one idle instance. "
-                                "Memory is the only limit that was measured, so this is an upper bound: work, CPU and "
-                                "storage lower it."
-                            }
                         }
                         @for (at, _) in facts.groups.iter().enumerate() { td { (per_gib(cost, at)) } }
                     }

@@ -113,7 +113,7 @@ pub fn percent(share: f64) -> String {
 fn number(share: f64) -> String {
     if share.abs() < 9.95 && share.abs() > 0.05 {
         let text = format!("{share:.1}");
-        text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+        text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
     } else if share > -0.5 && share <= 0.0 {
         "0".to_owned()
     } else if share > 99.0 && share < 100.0 {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::group::{self, Group};
 use super::{DiscoveryError, MAX_TARGETS};
 use crate::http::Address;
-use crate::http::rules::{glob, yaml};
+use crate::http::pattern::glob;
+use crate::http::rules::yaml;
 use crate::observation::Labels;
 
 /// Longest file that is read, in bytes.

@@ -132,6 +132,7 @@ pub async fn run<S: Sink>(
     loop {
         let wanted: HashSet<Arc<Target>> = targets.borrow_and_update().iter().cloned().collect();
         running.retain(|target, _| wanted.contains(target));
+        while tasks.try_join_next().is_some() {}
         for target in wanted {
             if let std::collections::hash_map::Entry::Vacant(free) = running.entry(target) {
                 let (sender, ended) = oneshot::channel();

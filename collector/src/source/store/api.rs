@@ -47,6 +47,8 @@ pub struct Api {
     deadline: Instant,
     retries: usize,
     pause: Duration,
+    /// How large the last answer was for the length of its span: metrics of one fleet are much of one size.
+    bytes_per_second: f64,
     /// What it warned of.
     pub warnings: BTreeSet<String>,
     /// What else it said.
@@ -65,6 +67,7 @@ impl Api {
             options,
             retries: RETRIES,
             pause: FIRST_PAUSE,
+            bytes_per_second: 1.0,
             warnings: BTreeSet::new(),
             infos: BTreeSet::new(),
         }
@@ -102,7 +105,8 @@ impl Api {
         span: Span,
         mut take: impl FnMut(Vec<Series>),
     ) -> Result<(), StoreError> {
-        let mut length = span.to - span.from;
+        let mut length =
+            (WANTED_BYTES / self.bytes_per_second).min(span.to - span.from).max(SHORTEST_SECONDS);
         let mut from = span.from;
         while from < span.to {
             let to = (from + length).min(span.to);
@@ -130,6 +134,7 @@ impl Api {
                 length = ((to - from) * WANTED_BYTES / bytes)
                     .clamp(SHORTEST_SECONDS, (to - from) * 8.0 + SHORTEST_SECONDS);
             }
+            self.bytes_per_second = (bytes / (to - from)).max(1.0);
             from = to;
         }
         Ok(())

@@ -53,7 +53,11 @@ fn main() -> anyhow::Result<()> {
         }
         "alike" => vec![alike::compare(agent()?, minutes)?],
         "collector" => collector::tables()?,
-        _ => bail!("say what to measure first: budget, accuracy, alike or collector"),
+        "scraping" => vec![collector::scraping::table()?],
+        "stored" => vec![collector::stored::table()?],
+        _ => bail!(
+            "say what to measure first: budget, accuracy, alike or collector, or of that scraping or stored alone"
+        ),
     };
     let text: String = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
     println!("{text}");

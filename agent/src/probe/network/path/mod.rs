@@ -88,3 +88,49 @@ fn below(fs: &HostFs, mut netlink: Option<&mut Netlink>, device: &Link) -> Optio
     };
     link::of(fs, netlink, &lower).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_out_of_this_machine_is_found_without_sending_anything() {
+        // TEST-NET-2: nobody's. Without a route there is no way, and nothing to say.
+        let Ok(path) = find(&HostFs::live(), "198.51.100.1".parse().unwrap()) else { return };
+        assert!(path.kind != Kind::Loopback && path.mtu.is_some(), "{path:?}");
+        println!("{path:?}");
+    }
+
+    #[test]
+    fn a_tree_of_files_is_asked_and_not_the_kernel() {
+        let tree = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = tree.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
+            flannel.1\t00000000\t00000000\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+        write("proc/net/route", routes);
+        write("sys/class/net/flannel.1/uevent", "DEVTYPE=vxlan\n");
+        write("sys/class/net/flannel.1/mtu", "1450\n");
+        write("sys/class/net/flannel.1/lower_eth0/mtu", "1500\n");
+        write("sys/class/net/eth0/mtu", "1500\n");
+        std::fs::create_dir_all(tree.path().join("sys/class/net/eth0/device")).unwrap();
+        std::os::unix::fs::symlink(
+            "../../x/virtio_net",
+            tree.path().join("sys/class/net/eth0/device/driver"),
+        )
+        .unwrap();
+        let path = find(&HostFs::fixture(tree.path()), "198.51.100.1".parse().unwrap()).unwrap();
+        let expected = Path {
+            kind: Kind::Vxlan,
+            lower: Some(Kind::Virtio),
+            driver: "virtio_net".to_owned(),
+            mtu: Some(1450),
+            headers: None,
+            mtu_difference: Some(50),
+        };
+        assert_eq!(path, expected);
+    }
+}

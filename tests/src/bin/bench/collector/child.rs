@@ -4,8 +4,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
 
-/// What such a process does: its name, and how many of whatever it is.
-const CHILDREN: &[(&str, fn(usize) -> anyhow::Result<Vec<f64>>)] = &[("compare", super::comparing::measure)];
+/// A measurement: its name, and what it does with how many of whatever it is.
+type Child = (&'static str, fn(usize) -> anyhow::Result<Vec<f64>>);
+
+const CHILDREN: &[Child] = &[("compare", super::comparing::measure)];
 
 /// Runs a measurement in a process of its own; its numbers, then its peak of resident memory in bytes.
 pub(super) fn measure(name: &str, size: usize) -> anyhow::Result<Vec<f64>> {

@@ -1,10 +1,14 @@
-//! What the collector costs: parsing beside other parsers, comparing fleets of growing size.
+//! What the collector costs: parsing beside other parsers, comparing fleets of growing size, scraping thousands of agents,
+//! reading stores.
 //!
 //! `make bench-collector` (`bench collector`) writes its tables into `collector/BENCH.md`. Whatever has a peak of memory
 //! runs in a process of its own, which is this program again.
 
 mod child;
 mod comparing;
+mod parsing;
+pub(crate) mod scraping;
+pub(crate) mod stored;
 
 pub(crate) use child::run as child;
 
@@ -12,5 +16,7 @@ use crate::table::Table;
 
 /// All tables.
 pub(crate) fn tables() -> anyhow::Result<Vec<Table>> {
-    Ok(vec![comparing::table()?])
+    let mut tables = parsing::tables()?;
+    tables.extend([comparing::table()?, scraping::table()?, stored::table()?]);
+    Ok(tables)
 }

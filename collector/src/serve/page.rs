@@ -1,0 +1,61 @@
+//! The page: the comparison, when it is of, and what to know first.
+
+use std::fmt::Write as _;
+
+use tierprobe_web::page::escape;
+
+use super::comparison::Answer;
+use super::problem::Problem;
+use super::site::Site;
+use crate::date::utc_minute;
+
+/// Of the page that has no comparison.
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}";
+
+/// The page of an outcome.
+#[must_use]
+pub fn render(site: &Site, outcome: Result<&Answer, &Problem>) -> String {
+    match outcome {
+        Ok(answer) => with_banner(site, answer),
+        Err(problem) => format!(
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"15\">\
+             <link rel=\"icon\" href=\"data:,\"><title>tierprobe</title><style>{STYLE}</style></head>\n\
+             <body><h1>tierprobe</h1>\n{}<p id=\"problem\" role=\"status\">{}</p></body></html>\n",
+            banner(site, None),
+            escape(&problem.message)
+        ),
+    }
+}
+
+/// The page of a comparison, with what is true at this moment before it.
+#[must_use]
+pub fn with_banner(site: &Site, answer: &Answer) -> String {
+    answer.page.replacen("<body>", &format!("<body>{}", banner(site, Some(answer))), 1)
+}
+
+fn banner(site: &Site, answer: Option<&Answer>) -> String {
+    let mut text = "<aside id=\"collector\" aria-label=\"The collector\">".to_owned();
+    for warning in site.keeper().warnings() {
+        let _infallible = write!(text, "<p role=\"alert\"><strong>{}</strong></p>", escape(&warning));
+    }
+    let states = site.board().states();
+    let up = states.iter().filter(|state| state.is_up == Some(true)).count();
+    let _infallible =
+        write!(text, "<p>{up} of {} <a href=\"/api/v1/instances\">targets</a> answer. ", states.len());
+    if let Some(answer) = answer {
+        let _infallible = write!(
+            text,
+            "<span id=\"window\">{} to {}</span>. {} ",
+            utc_minute(answer.span.from),
+            utc_minute(answer.span.until),
+            if answer.is_live {
+                "<strong>Live</strong>: <a href=\"/\">the last window that is over</a>."
+            } else {
+                "<a href=\"/?window=live\">What is there since</a>."
+            }
+        );
+    }
+    text + "<a href=\"/api/v1/comparison\">JSON</a>, <a href=\"/api/v1/comparison?format=csv\">CSV</a>, \
+            <a href=\"/metrics\">metrics</a>, <a href=\"/api/v1/openapi.json\">their description</a></p></aside>"
+}

@@ -1,0 +1,138 @@
+//! What reads strangers' bytes, as fuzz targets.
+//!
+//! `make fuzz` runs each under libFuzzer, guided by coverage; `tierprobe-fuzz TARGET FILE…` replays files, and the tests
+//! replay the seeds. A file that made a target fail becomes a seed. A target fails by panicking.
+
+use std::path::Path;
+
+use tierprobe_collector::exposition::{self, Format, Head, Line, Sink};
+use tierprobe_collector::observation::{Statistic, Vocabulary};
+use tierprobe_collector::source::{Accumulator, record, unpack};
+use tierprobe_collector::{date, duration};
+
+/// A target: its name, which is that of its folder of seeds, and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("exposition", of_exposition),
+    ("open_metrics", of_open_metrics),
+    ("scrape", of_scrape),
+    ("record", of_record),
+    ("packed", of_packed),
+    ("words", of_words),
+];
+
+/// The target of a name.
+#[must_use]
+pub fn target(name: &str) -> Option<fn(&[u8])> {
+    TARGETS.iter().find(|(target, _)| *target == name).map(|(_, run)| *run)
+}
+
+#[derive(Default)]
+struct Count {
+    families: usize,
+    lines: usize,
+}
+
+impl<'a> Sink<'a> for Count {
+    fn family(&mut self, head: &Head<'a>) {
+        assert!(!head.name.is_empty(), "a family without a name");
+        self.families += 1;
+    }
+
+    fn line(&mut self, line: &Line<'a, '_>) {
+        assert!(self.families > 0, "a line before its family");
+        assert!(line.name.ends_with(line.suffix), "{} ends with {}", line.name, line.suffix);
+        self.lines += 1;
+    }
+}
+
+fn of_exposition(bytes: &[u8]) {
+    let Ok(text) = exposition::decode(bytes) else { return };
+    let mut count = Count::default();
+    match exposition::read(text, Format::Text, &mut count) {
+        Ok(()) => {
+            // Each part that ends with a line is a text, too, or has an error that names a line of it.
+            let half: String =
+                text.lines().take(text.lines().count() / 2).flat_map(|line| [line, "\n"]).collect();
+            let _half_may_be_refused = exposition::parse(&half);
+        }
+        Err(error) => {
+            assert!(error.line <= text.split('\n').count(), "{error}");
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
+fn of_open_metrics(bytes: &[u8]) {
+    let Ok(text) = exposition::decode(bytes) else { return };
+    let mut count = Count::default();
+    if exposition::read(text, Format::OpenMetrics, &mut count).is_ok() {
+        assert_eq!(Format::guess(text), Format::OpenMetrics, "it ends as OpenMetrics does");
+        let lines: usize = exposition::parse(text).iter().flatten().map(|family| family.samples.len()).sum();
+        assert_eq!(lines, count.lines, "events and values differ");
+    }
+}
+
+fn of_scrape(bytes: &[u8]) {
+    let Ok(text) = exposition::decode(bytes) else { return };
+    let mut accumulator = Accumulator::new("fuzz", "fuzz");
+    if accumulator.take(text).is_ok() {
+        assert_eq!(accumulator.take(text).ok(), Some(0), "a round counted twice");
+        let packed = accumulator.pack();
+        let observations = packed.observations();
+        assert_eq!(packed.unpack().observations.len(), observations, "packing lost something");
+    }
+}
+
+fn of_record(bytes: &[u8]) {
+    let vocabulary = Vocabulary::default();
+    for packed in record::parse(Path::new("fuzz"), bytes, &vocabulary).flatten() {
+        let observations = packed.observations();
+        let collected = packed.unpack();
+        assert_eq!(collected.observations.len(), observations, "packing lost something");
+        assert!(collected.observations.iter().all(|one| one.value.is_finite() && one.timestamp.is_finite()));
+    }
+}
+
+fn of_packed(bytes: &[u8]) {
+    const LIMIT: usize = 1 << 16;
+    for encoding in ["gzip", "zstd", ""] {
+        if let Ok(unpacked) = unpack::decode(bytes, encoding, LIMIT) {
+            assert!(unpacked.len() <= LIMIT, "more than the limit");
+        }
+    }
+    assert!(unpack::read(bytes, LIMIT).map_or(0, |unpacked| unpacked.len()) <= LIMIT, "more than the limit");
+}
+
+fn of_words(bytes: &[u8]) {
+    if let Some(seconds) = bytes.first_chunk() {
+        assert!(!date::utc_minute(f64::from_le_bytes(*seconds)).is_empty());
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _may_be_refused = duration::parse(text);
+    if let Ok(statistic) = text.parse::<Statistic>() {
+        assert_eq!(statistic.as_str().parse(), Ok(statistic), "{statistic} is not itself");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_are_replayed() {
+        for (name, run) in TARGETS {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
+            let mut seeds = 0;
+            for entry in
+                std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+            {
+                run(&std::fs::read(entry.unwrap().path()).unwrap());
+                seeds += 1;
+            }
+            assert!(seeds > 0, "{} has no seeds", folder.display());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Two thousand simulated agents, scraped every 15 s by the collector and then by Prometheus.
+//!
+//! The agents are in this process, on a port each, and show what real ones show, 45 kB each.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tierprobe_model::Unit;
+use tierprobe_tests::binary;
+use tierprobe_tests::need::find;
+use tierprobe_tests::prometheus::Prometheus;
+use tierprobe_tests::simulated::{Simulated, every};
+
+use crate::table::Table;
+
+const AGENTS: usize = 2000;
+const INTERVAL: Duration = Duration::from_secs(15);
+/// The first scrapes open connections and learn names; they are left out.
+const WARM_UP: Duration = Duration::from_secs(30);
+const MEASURED: Duration = Duration::from_secs(90);
+/// What the collector may take.
+const MOST_CORES: f64 = 1.0;
+const MOST_BYTES: f64 = 300.0 * 1_048_576.0;
+
+/// What a process takes.
+struct Cost {
+    /// Of one processor, 1 is all of it.
+    cores: f64,
+    /// Resident at the most, in bytes.
+    peak: f64,
+}
+
+pub(crate) fn table() -> anyhow::Result<Table> {
+    eprintln!("Scraping {AGENTS} agents every {} s:", INTERVAL.as_secs());
+    let agents = Simulated::start(AGENTS, every(15.0));
+    let targets: Vec<String> = agents.addresses().collect();
+    let mut table = Table::new(
+        format!(
+            "Scraping {AGENTS} agents every {} s, 45 kB each, for {} s",
+            INTERVAL.as_secs(),
+            MEASURED.as_secs()
+        ),
+        &["", "CPU", "a scrape", "peak of memory", "promised"],
+    );
+    let mut row = |who: &str, cost: &Cost, promised: &str| {
+        let scrapes = f64::from(u32::try_from(AGENTS).unwrap_or(u32::MAX)) / INTERVAL.as_secs_f64();
+        table.row([
+            who.to_owned(),
+            format!("{:.1} % of a core", cost.cores * 100.0),
+            Unit::Seconds.human(cost.cores / scrapes),
+            Unit::Bytes.human(cost.peak),
+            promised.to_owned(),
+        ]);
+    };
+    let ours = collector(&targets)?;
+    let met = ours.cores <= MOST_CORES && ours.peak <= MOST_BYTES;
+    row(
+        "tierprobe-collector",
+        &ours,
+        if met { "one core, 300 MiB, met" } else { "one core, 300 MiB, not met" },
+    );
+    if let Some(program) = find("prometheus") {
+        row("Prometheus", &prometheus(&program, &targets)?, "");
+    }
+    Ok(table)
+}
+
+fn collector(targets: &[String]) -> anyhow::Result<Cost> {
+    let folder = tempfile::tempdir()?;
+    let (list, report) = (folder.path().join("agents.json"), folder.path().join("report.json"));
+    std::fs::write(&list, serde_json::json!([{ "targets": targets }]).to_string())?;
+    // One interval more, so that it still scrapes when the last figures are taken.
+    let span = WARM_UP + MEASURED + Duration::from_secs(5);
+    let mut child = Command::new(binary::collector())
+        .args([
+            "compare",
+            &format!("file_sd:{}", list.display()),
+            "--format",
+            "json",
+            "--scrape-interval",
+            "15s",
+        ])
+        .args(["--for", &format!("{}s", span.as_secs()), "--output"])
+        .arg(&report)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let cost = measure(child.id());
+    end(&mut child, cost.is_ok())?;
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report)?)?;
+    let instances = report.pointer("/sources/0/instances").and_then(serde_json::Value::as_u64);
+    let dropped = report.pointer("/dropped").and_then(|dropped| dropped.as_array()).map(Vec::len);
+    anyhow::ensure!(
+        instances == Some(2000) && dropped == Some(0),
+        "{instances:?} instances, {dropped:?} dropped"
+    );
+    cost
+}
+
+fn end(child: &mut Child, measured: bool) -> anyhow::Result<()> {
+    if !measured {
+        child.kill()?;
+    }
+    let status = child.wait()?;
+    anyhow::ensure!(!measured || status.success(), "the collector ended: {status}");
+    Ok(())
+}
+
+fn prometheus(program: &Path, targets: &[String]) -> anyhow::Result<Cost> {
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("prometheus.yml");
+    let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
+    let text = format!(
+        "global: {{scrape_interval: 15s}}\nscrape_configs:\n- job_name: tierprobe\n  static_configs:\n  - targets: [{}]\n",
+        targets.join(", ")
+    );
+    std::fs::write(&config, text)?;
+    let server = Prometheus::configured(program, folder, &config);
+    let cost = measure(server.id())?;
+    let up = server.query("count(up == 1)").map_err(anyhow::Error::msg)?;
+    anyhow::ensure!(up.first().is_some_and(|up| (up.value - 2000.0).abs() < 0.5), "{up:?} agents are up");
+    Ok(cost)
+}
+
+/// What the process takes from the end of the warm-up on.
+fn measure(id: u32) -> anyhow::Result<Cost> {
+    std::thread::sleep(WARM_UP);
+    let before = cpu_seconds(id)?;
+    std::thread::sleep(MEASURED);
+    let cores = (cpu_seconds(id)? - before) / MEASURED.as_secs_f64();
+    Ok(Cost { cores, peak: peak(id)? })
+}
+
+/// Seconds of CPU that all threads of a process have used; see proc_pid_stat(5).
+fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
+    let mut nanos = 0.0;
+    for task in std::fs::read_dir(format!("/proc/{id}/task"))? {
+        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        nanos += text.split(' ').next().unwrap_or_default().parse::<f64>()?;
+    }
+    Ok(nanos / 1e9)
+}
+
+fn peak(id: u32) -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+}
