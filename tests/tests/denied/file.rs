@@ -33,7 +33,6 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
             name: "no /proc".to_owned(),
             agent: &proc,
             expected: vec![
-                ("boot", Unsupported("/proc/")),
                 ("memory", Unsupported("/proc/meminfo")),
                 ("syscall", Lacks("openat_close: the agent's own file")),
                 ("spawn", Unsupported("is /proc mounted, and /dev?")),
