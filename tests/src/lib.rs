@@ -22,9 +22,9 @@
 
 pub mod agent;
 pub mod binary;
-pub mod confine;
 pub mod chromium;
 pub mod collector;
+pub mod confine;
 pub mod dmidecode;
 pub mod fake;
 pub mod fleet;
