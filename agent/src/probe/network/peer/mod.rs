@@ -43,7 +43,8 @@ pub(super) struct State {
     peer: Peer,
     /// What became of all messages so far.
     totals: [u64; Outcome::ALL.len()],
-    is_up: bool,
+    /// Whether it answered when it was asked last; `None` before that.
+    is_up: Option<bool>,
     /// Rounds in a row without an answer, and rounds that it is left alone for that.
     failures: u32,
     rest: u32,
@@ -66,7 +67,7 @@ impl State {
         Self {
             peer,
             totals: [0; Outcome::ALL.len()],
-            is_up: false,
+            is_up: None,
             failures: 0,
             rest: 0,
             path: None,
@@ -86,9 +87,12 @@ impl State {
     ) {
         if self.rest > 0 {
             self.rest -= 1;
-        } else if may_ask {
+        } else {
+            // Also where there is no time to ask: this sends nothing.
             self.find_path(fs);
-            self.exchange(boot_id, placement, round);
+            if may_ask {
+                self.exchange(boot_id, placement, round);
+            }
         }
         let name = self.peer.name.clone();
         for (outcome, total) in Outcome::ALL.iter().zip(self.totals) {
@@ -96,7 +100,9 @@ impl State {
                 round.gauge(&EXCHANGES, [name.clone(), outcome.as_str().to_owned()], real(total));
             }
         }
-        round.gauge(&PEER_UP, [name.clone()], f64::from(u8::from(self.is_up)));
+        if let Some(is_up) = self.is_up {
+            round.gauge(&PEER_UP, [name.clone()], f64::from(u8::from(is_up)));
+        }
         let address = self.peer.address;
         match &self.path {
             Some(Ok(path)) => add_path(round, &name, path, address.ip()),
@@ -132,7 +138,7 @@ impl State {
             self.add(round, "tcp", size, tcp);
         }
         // That its kernel takes connections does not say that it answers.
-        self.is_up = tally.of(Outcome::Answered) > 0;
+        self.is_up = Some(tally.of(Outcome::Answered) > 0);
         let connects = site.samples(|| Ok(Connect(address)), &mut tally);
         // A connection within one kernel is made on the CPU that asks for it, both ends of it.
         let placement = if site.is_our_kernel { "same_cpu" } else { "remote" };
@@ -157,7 +163,7 @@ impl State {
             *total += u64::from(tally.of(outcome));
         }
         self.reason = tally.last().map(str::to_owned);
-        if self.is_up {
+        if self.is_up == Some(true) {
             self.failures = 0;
         } else {
             // Twice as long each time, up to two minutes at defaults: waiting for nobody costs the others' time.
