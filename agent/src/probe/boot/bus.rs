@@ -125,12 +125,11 @@ impl Talk {
         // The user's number in decimal, and that in hexadecimal; the zero byte carries the credentials.
         let user: String =
             nix::unistd::geteuid().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-        self.say(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes())?;
+        // Begun before it is allowed, as systemd's own clients do: systemd takes what comes in one piece with the
+        // beginning for a part of the introduction, and looks at it again only when more comes.
+        self.say(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes())?;
         let line = self.line()?;
-        if !line.starts_with("OK ") {
-            return Err(format!("not let in: {}", printable(&line)));
-        }
-        self.say(b"BEGIN\r\n")
+        if line.starts_with("OK ") { Ok(()) } else { Err(format!("not let in: {}", printable(&line))) }
     }
 
     /// A line of text, byte by byte: what follows it is none.

@@ -39,12 +39,13 @@ fn until(stream: &mut UnixStream, end: &[u8]) -> std::io::Result<Vec<u8>> {
 
 /// Lets the agent in, and reads its question.
 fn let_in(stream: &mut UnixStream) -> std::io::Result<()> {
-    let line = until(stream, b"\r\n")?;
+    // As systemd reads it: in one piece, with nothing of the question behind the beginning.
+    let mut introduction = [0; 200];
+    let length = stream.read(&mut introduction)?;
     let user: String =
         nix::unistd::geteuid().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-    assert_eq!(line, format!("\0AUTH EXTERNAL {user}\r\n").as_bytes());
+    assert_eq!(&introduction[..length], format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes());
     stream.write_all(OK)?;
-    assert_eq!(until(stream, b"\r\n")?, b"BEGIN\r\n");
     until(stream, b"org.freedesktop.systemd1.Manager\0").map(drop)
 }
 
