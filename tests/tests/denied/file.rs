@@ -55,6 +55,7 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
             name: "no /dev".to_owned(),
             agent: &dev,
             expected: vec![
+                ("boot", Lacks("/dev/kmsg")),
                 ("syscall", Lacks("read: /dev/zero: ")),
                 ("spawn", Unsupported("is /proc mounted, and /dev?")),
             ],
@@ -92,6 +93,7 @@ fn without_permission_the_probes_that_need_none_go_on() {
         agent: &agent,
         expected: vec![
             ("storage", Failed("cannot make a file: Permission denied")),
+            ("boot", Lacks("/dev/kmsg")),
             ("netfilter", Unsupported("CAP_NET_ADMIN")),
         ],
         absent: vec!["tierprobe_storage_seconds"],
