@@ -6,6 +6,8 @@
 
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test fails by panicking; clippy exempts test functions, but not what they call"
 )]
@@ -33,8 +35,30 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Measures with agents of both sides in turns, each made by `agent`, and compares them with these options.
-fn compare(agent: impl Fn(&str) -> Command, options: &[&str]) -> Value {
+/// Tries before a machine counts as too busy for these tests.
+const TRIES: usize = 4;
+
+/// Measures with agents of both sides in turns, each made by `agent`, and compares them with these options; again where
+/// the machine left so few rounds in peace that not one row of `family` with these labels has hosts enough.
+fn compare(
+    agent: impl Fn(&str) -> Command,
+    options: &[&str],
+    family: &str,
+    labels: &[(&str, &str)],
+) -> (Value, Vec<Value>) {
+    for _ in 0..TRIES {
+        let comparison = once(&agent, options);
+        let mut found: Vec<Value> = rows(&comparison, family, labels).into_iter().cloned().collect();
+        found.retain(|row| !["no_data", "one_host", "few_hosts"].map(Value::from).contains(&row["reason"]));
+        if !found.is_empty() {
+            return (comparison, found);
+        }
+        println!("too few rounds in peace");
+    }
+    panic!("no row of {family} {labels:?} has hosts enough in {TRIES} tries");
+}
+
+fn once(agent: &impl Fn(&str) -> Command, options: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     for turn in 0..AGENTS {
         for side in SIDES {
@@ -110,16 +134,12 @@ fn a_way_that_is_longer_by_a_millisecond_is_found_to_be() {
     let agent = |side: &str| {
         let relay = &relays[SIDES.iter().position(|one| *one == side).unwrap()];
         let mut command =
-            measuring(binary::agent(), &["--rounds", "24", "--pause", "5ms", "--probe", "network"]);
+            measuring(binary::agent(), &["--rounds", "30", "--pause", "2ms", "--probe", "network"]);
         command.arg(format!("--probe.network.peer=far={}", relay.address()));
         command
     };
-    let comparison = compare(agent, &[]);
     let labels = [("path", "far"), ("protocol", "udp"), ("size", "64")];
-    let mut far = rows(&comparison, "tierprobe_network_round_trip_seconds", &labels);
-    // By where it was answered, which nobody chose; and where rounds were left in peace.
-    far.retain(|row| row["reason"] != "no_data");
-    assert!(!far.is_empty(), "{comparison:#}");
+    let (comparison, far) = compare(agent, &[], "tierprobe_network_round_trip_seconds", &labels);
     for row in far {
         assert_eq!(row["verdict"], "slower", "{row:#}");
         let number = |name: &str| row[name].as_f64().unwrap();
@@ -142,24 +162,22 @@ fn a_seccomp_filter_is_found_and_is_said_to_be_the_reason() {
     let _alone = alone();
     let agent = |side: &str| {
         let mut command =
-            measuring(binary::agent(), &["--rounds", "16", "--pause", "2ms", "--probe", "syscall"]);
+            measuring(binary::agent(), &["--rounds", "24", "--pause", "2ms", "--probe", "syscall"]);
         if side == "changed" {
-            seccomp::confine(&mut command, seccomp::long(3000));
+            seccomp::confine(&mut command, seccomp::long(300));
         }
         command
     };
-    let getppid = |comparison: &Value| {
-        let rows = rows(comparison, "tierprobe_syscall_seconds", &[("syscall", "getppid")]);
-        rows.first().map(|row| (*row).clone()).unwrap()
-    };
-    let refused = compare(agent, &[]);
-    let row = getppid(&refused);
+    let getppid =
+        |options: &[&str]| compare(agent, options, "tierprobe_syscall_seconds", &[("syscall", "getppid")]);
+    let (refused, found) = getppid(&[]);
+    let row = &found[0];
     assert_eq!((&row["verdict"], &row["reason"]), (&"inconclusive".into(), &"unlike".into()), "{row:#}");
     assert!(warnings(&refused).contains(&"refused"), "{refused:#}");
-    assert!(row["ratio"].as_f64().unwrap() > 1.5, "the difference is shown all the same: {row:#}");
+    assert!(row["ratio"].as_f64().unwrap() > 1.2, "the difference is shown all the same: {row:#}");
 
-    let told = compare(agent, &["--allow-mixed", "seccomp"]);
-    let row = getppid(&told);
+    let (told, found) = getppid(&["--allow-mixed", "seccomp"]);
+    let row = &found[0];
     assert_eq!(row["verdict"], "slower", "{row:#}");
     assert!(row["tags"].as_array().unwrap().contains(&"confounded".into()), "{row:#}");
     assert!(warnings(&told).contains(&"unlike_seccomp"), "{told:#}");
@@ -175,12 +193,13 @@ fn groups_that_nothing_was_done_to_are_not_told_apart() {
         )
     };
     // One report in twenty may hold a false row, by what is promised. The same row twice is none of them.
-    let first = compare(agent, &[]);
+    let pair = || compare(agent, &[], "tierprobe_syscall_seconds", &[("syscall", "getppid")]).0;
+    let first = pair();
     let wrong = different(&first);
     if wrong.is_empty() {
         return;
     }
-    let second = different(&compare(agent, &[]));
+    let second = different(&pair());
     let twice: Vec<&String> = wrong.iter().filter(|row| second.contains(row)).collect();
     assert!(twice.is_empty(), "{twice:?}\n{first:#}");
 }
