@@ -96,7 +96,9 @@ impl Meminfo {
         ];
         let mut parts: Vec<(&'static str, u64)> =
             itemised.into_iter().filter_map(|(part, bytes)| Some((part, bytes?))).collect();
-        let sum = parts.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+        // A sum that does not fit is more than any whole.
+        let sum = parts.iter().try_fold(0_u64, |sum, (_, bytes)| sum.checked_add(*bytes));
+        let sum = sum.ok_or_else(|| format!("its parts are more than MemTotal, {}", self.total))?;
         // Counted while it runs: the sum may pass the total by a few pages, never by more.
         if sum > self.total.saturating_add(self.total / 100) {
             return Err(format!("its parts add up to {sum} bytes, more than MemTotal, {}", self.total));
