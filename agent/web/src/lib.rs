@@ -1,6 +1,6 @@
 //! How the agent and the collector answer over HTTP.
 //!
-//! - [`listen`]: from addresses to listening sockets.
+//! - [`listen`](mod@listen): from addresses to listening sockets.
 //! - [`Limits`]: what clients may take of connections, bytes and time.
 //! - [`serve`]: accepts on all listeners until it is told to end, and ends in order.
 //! - `connection`: the one place where a stream becomes a connection; TLS belongs there.

@@ -3,7 +3,7 @@
 //! Strict where the formats are ([text], [OpenMetrics]): a scrape that is cut off, repeats a series or mixes families
 //! says nothing that could be relied on, so it is refused as a whole, with the line and what to do about it.
 //!
-//! - [`read`]: lines into families and samples, borrowed from the text; nothing is allocated per sample.
+//! - [`read`](mod@read): lines into families and samples, borrowed from the text; nothing is allocated per sample.
 //! - [`owned`]: the same as values, for what is not much.
 //! - [`error`]: what can be wrong.
 //! - `cursor`, `number`: the tokens of a line. `rules`: what OpenMetrics asks of a sample. `seen`: which series there
@@ -194,7 +194,7 @@ impl<'a> Line<'a, '_> {
     }
 }
 
-/// Takes what [`read`] finds, in its order.
+/// Takes what [`read`](fn@read) finds, in its order.
 pub trait Sink<'a> {
     /// A family begins; its lines follow. Each family comes once.
     fn family(&mut self, head: &Head<'a>);

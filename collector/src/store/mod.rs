@@ -2,8 +2,8 @@
 //!
 //! - [`pack`]: one scrape's rounds as bytes, and back.
 //! - [`schema`]: tables and migrations.
-//! - [`open`]: one process at a time, checked at start; what is broken is set aside.
-//! - [`write`]: one transaction an interval; names are interned, rounds are packed.
+//! - [`open`](mod@open): one process at a time, checked at start; what is broken is set aside.
+//! - [`write`](mod@write): one transaction an interval; names are interned, rounds are packed.
 //! - [`retention`]: forgets by age and by size.
 //! - [`read`]: a window of time, beside the writer and without keeping it waiting.
 //!
