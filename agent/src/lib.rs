@@ -27,6 +27,7 @@ pub mod duration;
 pub mod echo;
 pub mod error;
 pub mod export;
+mod hash;
 pub mod host;
 pub mod hostinfo;
 mod http;
@@ -157,6 +158,5 @@ pub fn runner(
 /// and its name.
 fn phase_seed(fs: &HostFs, host: &HostInfo) -> u64 {
     let id = fs.text("/etc/machine-id").unwrap_or_else(|_| format!("{}{}", host.boot_id, host.name));
-    id.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    hash::fnv_1a(id.bytes())
 }

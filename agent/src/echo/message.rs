@@ -14,6 +14,8 @@
 //!
 //! Numbers are in network byte order.
 
+use crate::hash::fnv_1a;
+
 /// Bytes of the shortest message, and of the part that says something.
 pub const SHORTEST: usize = 64;
 
@@ -112,8 +114,7 @@ pub fn parse_reply(message: &[u8], length: usize) -> Option<Reply> {
 #[must_use]
 pub fn kernel_tag(boot_id: &str, session: u64) -> Option<u64> {
     let bytes = session.to_be_bytes().into_iter().chain(boot_id.bytes());
-    let hash = bytes
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = fnv_1a(bytes);
     (!boot_id.is_empty() && hash != 0).then_some(hash)
 }
 
