@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod log;
+
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use log::Log;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tierprobe_agent::echo::message::{LONGEST, SHORTEST, Ticket, answer, parse_reply, request};
@@ -32,24 +35,10 @@ impl Echo {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut address = |of: &str| loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the agent has ended");
-            if line.contains(of) {
-                return line
-                    .split("address=")
-                    .nth(1)
-                    .unwrap()
-                    .split_whitespace()
-                    .next()
-                    .unwrap()
-                    .parse()
-                    .unwrap();
-            }
-        };
-        let echo = address("answering other agents");
-        let web = address("message=listening");
+        let mut log = Log::of(child.stderr.take().unwrap());
+        let echo = log.address("answering other agents");
+        let web = log.address("message=listening");
+        log.pass_on();
         Self { child, echo, web }
     }
 

@@ -15,6 +15,7 @@
 //! - [`confine`]: what a process may not do: seccomp filters, control groups, missing files.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
+//! - [`port`]: ports for those that cannot say theirs.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
 //! - [`simulated`]: agents with known values, thousands of them if need be.
 //!
@@ -35,6 +36,7 @@ pub mod measured;
 pub mod namespace;
 pub mod need;
 pub mod pages;
+pub mod port;
 pub mod program;
 pub mod prometheus;
 pub mod relay;

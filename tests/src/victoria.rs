@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::http::get;
+use crate::port;
 use crate::program::Program;
 
 /// A server that scrapes targets once a second.
@@ -30,8 +31,8 @@ impl Victoria {
             targets.join(", ")
         );
         std::fs::write(&config, text).unwrap();
-        // It says its port only as it was told, so a free one is looked for.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        // It says its port only as it was told.
+        let address = port::unused().to_string();
         let mut command = Command::new(program);
         command
             .arg(format!("-storageDataPath={}", folder.path().join("data").display()))

@@ -1,12 +1,13 @@
 //! The agent beside prometheus-node-exporter: memory, CPU, latency, start, size.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tierprobe_model::Unit;
+use tierprobe_tests::port;
 
 use crate::latency::scrape;
 use crate::table::{Table, median, quantile};
@@ -28,7 +29,7 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = port::unused();
         let begin = Instant::now();
         let child = Command::new(program)
             .args(arguments)

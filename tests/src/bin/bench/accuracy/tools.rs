@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use tierprobe_tests::port;
 
 use super::place::{Place, told};
 
@@ -64,7 +65,7 @@ pub(super) fn fio(place: Place, directory: &Path, what: &Fio) -> anyhow::Result<
 /// `sockperf ping-pong --full-rtt`, both ends on one CPU: the median round trip of a second.
 pub(super) fn sockperf(place: Place, tcp: bool) -> anyhow::Result<f64> {
     let protocol: &[&str] = if tcp { &["--tcp"] } else { &[] };
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+    let port = port::unused().port().to_string();
     let start = |mode: &[&str]| {
         let mut command = place.pinned("sockperf");
         command.args(mode).args(["-i", "127.0.0.1", "-p", &port]).args(protocol).stdin(Stdio::null());
