@@ -54,7 +54,7 @@ bench: ## Measure what the agent costs beside its peers, twelve minutes; writes 
 accuracy: ## Measure beside the tools that people trust, five minutes; writes agent/ACCURACY.md
 	@tests/tools.sh accuracy
 	@$(MAKE) --no-print-directory build
-	$(STATIC) cargo build --locked --release --target $(TARGET) -p tierprobe-tests --bin reference
+	$(STATIC) cargo build --locked --release --target $(TARGET) -p tierprobe-tests --bin reference --bin hog
 	cargo run --locked --release -p tierprobe-tests --bin bench -- accuracy --agent $(AGENT) --reference $(REFERENCE) --write agent/ACCURACY.md
 
 alike: ## Compare an agent with itself, ten minutes; writes agent/ACCURACY.md

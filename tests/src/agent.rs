@@ -39,9 +39,18 @@ impl Agent {
     ///
     /// If it does not become ready.
     #[must_use]
-    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn start(flags: &[&str]) -> Self {
-        let mut command = Command::new(binary::agent());
+        Self::start_as(Command::new(binary::agent()), flags)
+    }
+
+    /// The same with an agent that is confined: `command` is it, without arguments.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready.
+    #[must_use]
+    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    pub fn start_as(mut command: Command, flags: &[&str]) -> Self {
         command.args(["serve", "--web.listen-address=127.0.0.1:0"]).args(flags);
         let mut program = Program::start(&mut command, tempfile::tempdir().unwrap());
         let address = program.wait_for_log("message=listening", "address=");

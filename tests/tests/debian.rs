@@ -1,5 +1,6 @@
 //! The agent as a service of a whole Debian, in a virtual machine: its boot beside `systemd-analyze`, its memory beside
-//! `/proc/meminfo` and the size of the machine, what the unit's hardening hides, and a delay that was put on its network.
+//! `/proc/meminfo` and the size of the machine, what the unit's hardening hides, a delay that was put on its network, and
+//! what disturbs its rounds.
 //!
 //! One boot serves all of it, so that it is one test; it tells everything that is wrong, not only the first.
 
@@ -7,6 +8,8 @@
 
 #[path = "debian/boot.rs"]
 mod boot;
+#[path = "debian/disturbance.rs"]
+mod disturbance;
 #[path = "debian/hardening.rs"]
 mod hardening;
 #[path = "debian/memory.rs"]
@@ -91,7 +94,7 @@ fn near(ours: f64, theirs: f64, largest: f64, what: &str) -> anyhow::Result<()> 
 type Part = (&'static str, fn(&mut Guest) -> anyhow::Result<()>);
 
 /// In this order: the first waits for the end of the boot, the last stops a part of the system.
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 13] = [
     ("the boot is published when it is finished", boot::is_published_when_finished),
     ("the phases are those of systemd-analyze", boot::phases_are_those_of_systemd_analyze),
     ("each method says its own", boot::each_method_says_its_own),
@@ -101,6 +104,9 @@ const PARTS: [Part; 10] = [
     ("hardening falsifies nothing", hardening::falsifies_nothing),
     ("a delay on the network is measured", network::a_delay_is_measured),
     ("a way is called what it is", path::is_called_what_it_is),
+    ("a clock that is set is seen", disturbance::a_clock_that_is_set_is_seen),
+    ("dear probes pause under pressure", disturbance::dear_probes_pause_under_pressure),
+    ("a sleep of the machine is seen", disturbance::a_sleep_of_the_machine_is_seen),
     ("without a bus root asks systemd itself", boot::without_a_bus_root_asks_systemd_itself),
 ];
 

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use nix::sys::time::TimeSpec;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeSpec, TimeValLike as _};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -16,9 +17,12 @@ const READS: usize = 65;
 
 fn nanos(clock: ClockId) -> u64 {
     // Fails only for clocks that the kernel does not know, and these are as old as the kernels we run on.
-    let now = clock_gettime(clock).unwrap_or(TimeSpec::new(0, 0));
-    let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
-    seconds * NANOS_PER_SECOND + u64::try_from(now.tv_nsec()).unwrap_or(0)
+    nanos_of(clock_gettime(clock).unwrap_or(TimeSpec::new(0, 0)))
+}
+
+fn nanos_of(time: TimeSpec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+    seconds * NANOS_PER_SECOND + u64::try_from(time.tv_nsec()).unwrap_or(0)
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds.
@@ -47,9 +51,21 @@ pub fn realtime_seconds() -> f64 {
 }
 
 /// CPU time that the calling thread has used.
+///
+/// The vDSO does not have this clock, so that a seccomp filter may refuse it. `getrusage` knows the same as of
+/// the last timer tick; where that is refused, too, all time counts as used: who cannot tell what it costs must not cost more.
 #[must_use]
 pub fn thread_cpu() -> Duration {
-    Duration::from_nanos(nanos(ClockId::CLOCK_THREAD_CPUTIME_ID))
+    let used = || {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
+        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        Some(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+    };
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .ok()
+        .map(|time| Duration::from_nanos(nanos_of(time)))
+        .or_else(used)
+        .unwrap_or_else(|| Duration::from_nanos(monotonic_nanos()))
 }
 
 /// Ticks in a second, as `/proc/PID/stat` counts them (`_SC_CLK_TCK`).

@@ -4,11 +4,14 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::libc;
+use tierprobe_tests::agent::Agent;
 use tierprobe_tests::confine::seccomp::{self, Refusal};
 
-use super::{CONTROL, Case, Expected, Failed, Lacks, hold};
+use super::{CONTROL, Case, Expected, Failed, Lacks, Unsupported, hold};
 
-/// First arguments: the monotonic clock, timer slack, ARCH_GET_CPUID, and what forks and vforks ask of `clone`.
+/// First arguments: the clock of the thread's CPU time and its `getrusage`, the monotonic clock, timer slack, ARCH_GET_CPUID, and what forks and vforks ask of `clone`.
+const THREAD_CPUTIME: u32 = 3;
+const RUSAGE_THREAD: u32 = 1;
 const MONOTONIC: u32 = 1;
 const SET_TIMERSLACK: u32 = 29;
 #[cfg(target_arch = "x86_64")]
@@ -134,4 +137,56 @@ fn a_call_that_is_refused_costs_what_it_is_needed_for_and_nothing_else() {
         })
         .collect();
     hold(&cases);
+}
+
+/// A call that is refused with "no error" returns 0, which is what ARCH_GET_CPUID says where CPUID faults.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn where_cpuid_faults_its_exit_is_not_measured() {
+    let (place, _) = &*CONTROL;
+    let agent = || {
+        let mut command = Command::new(&place.agent);
+        let faults = Refusal {
+            call: libc::SYS_arch_prctl,
+            first_argument: Some(GET_CPUID),
+            errno: Errno::UnknownErrno,
+        };
+        seccomp::confine(&mut command, seccomp::refusing(&[faults]));
+        command
+    };
+    hold(&[Case {
+        name: "CPUID faults".to_owned(),
+        agent: &agent,
+        expected: vec![("vm_exit", Unsupported("CPUID faults here"))],
+        absent: vec!["tierprobe_vm_exit_seconds"],
+    }]);
+}
+
+/// Whoever cannot see what it costs would spend without a limit.
+#[test]
+fn the_budget_is_kept_without_the_clock_of_cpu_time() {
+    let (place, _) = &*CONTROL;
+    let refusal =
+        |call, first_argument| Refusal { call, first_argument: Some(first_argument), errno: Errno::EPERM };
+    let clock = refusal(libc::SYS_clock_gettime, THREAD_CPUTIME);
+    let usage = refusal(libc::SYS_getrusage, RUSAGE_THREAD);
+    for refused in [&[][..], &[clock], &[clock, usage]] {
+        let mut command = Command::new(&place.agent);
+        seccomp::confine(&mut command, seccomp::refusing(refused));
+        let mut agent =
+            Agent::start_as(command, &["--probe.interval=1s", "--probe.budget=0.0001", "--probe.pressure=1"]);
+        let value = |metrics: &str, series: &str| -> Option<f64> {
+            metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?.parse().ok()
+        };
+        let skipped = "tierprobe_probe_skipped_rounds_total{probe=\"syscall\",reason=\"budget\"}";
+        let metrics = agent.wait_for_metrics("a skipped round", |metrics| value(metrics, skipped).is_some());
+        // Of probes that have no helpers, whose time is told in another way.
+        let sum = |family: &str| -> f64 {
+            let alone = ["memory", "syscall", "vm_exit", "page_fault", "cpu"];
+            alone.iter().filter_map(|probe| value(&metrics, &format!("{family}probe=\"{probe}\"}}"))).sum()
+        };
+        let spent = sum("tierprobe_probe_cpu_seconds_total{");
+        let runs = sum("tierprobe_probe_runs_total{outcome=\"ok\",");
+        assert!(spent > 0.0 || runs == 0.0, "{refused:?}: {spent} s for {runs} rounds\n{metrics}");
+    }
 }

@@ -1,4 +1,5 @@
-//! lmbench's methods, written anew: no distribution packages them.
+//! lmbench's methods, written anew: no distribution packages them. Beside them the loops of `cyclictest` and `oslat` in
+//! the agent's rhythm, which tells what is due to the rhythm and what to the agent.
 //!
 //! After the documentation of lmbench (lmbench.8, lat_syscall.8, lat_pagefault.8, lat_proc.8, lat_pipe.8, lat_udp.8,
 //! lat_tcp.8, lat_connect.8) and McVoy and Staelin (1996): an operation is repeated, without a pause, until an interval is
@@ -13,9 +14,11 @@
 mod call;
 mod exit;
 mod fault;
+mod gap;
 mod network;
 mod pipe;
 mod process;
+mod wake_up;
 
 use std::time::{Duration, Instant};
 
@@ -44,6 +47,9 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "syscall_open" => call::open(argument()?),
         "vm_exit" => exit::cpuid(),
         "page_fault" => fault::anonymous(),
+        "wake_up" => wake_up::delay(),
+        "lost" => gap::lost(),
+        "gap" => gap::length(),
         "proc_fork" => process::fork(),
         "proc_exec" => process::exec(argument()?),
         "pipe" => pipe::exchange(rest.first()),

@@ -1,7 +1,7 @@
 //! Which figure is held against which reference.
 
 use super::boot::Boot;
-use super::load::{self, anonymous_of_all};
+use super::load;
 use super::tools::{self, Fio};
 use super::{Figure, Ours, Row, Site, Start, Theirs};
 
@@ -31,7 +31,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let (family, labels) = syscall("getppid");
     let getppid = ours("syscall", family, &labels);
     row("getppid", "perf bench syscall basic", getppid, Start::Pinned, CLOSE, "", &|| {
-        tools::perf(place, &["syscall", "basic", "-l", "1000000"])
+        tools::perf(place, &["syscall", "basic", "-l", "40000"])
     });
     for (figure, call, reference, arguments) in [
         ("getppid", "getppid", "lat_syscall null", ["syscall_null", ""]),
@@ -56,7 +56,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let ping_pong = |labels| ours("scheduler", "tierprobe_scheduler_ping_pong_seconds", labels);
     let same = ping_pong(&[("placement", "same_cpu")]);
     row("pipes", "perf bench sched pipe -T", same, Start::Pinned, CLOSE, "", &|| {
-        tools::perf(place, &["sched", "pipe", "-T", "-l", "50000"])
+        tools::perf(place, &["sched", "pipe", "-T", "-l", "2000"])
     });
     let processes = "lat_pipe has two processes, the agent two threads: a switch between processes loads another page \
                      table";
@@ -71,6 +71,9 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("wake-up delay", "cyclictest --default-system", wake_up, Start::Pinned, NEAR, slack, &|| {
         tools::cyclictest(place, false)
     });
+    row("wake-up delay", "cyclictest's loop", wake_up, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["wake_up"])
+    });
     row("wake-up delay, real-time", "cyclictest -p 1", wake_up, Start::Realtime, NEAR, "", &|| {
         tools::cyclictest(place, true)
     });
@@ -83,6 +86,11 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
     let gap = cpu("tierprobe_cpu_gap_median_seconds", Figure::GaugeMedian, 150, "4ms");
     row("length of a gap", "oslat", gap, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.median));
+    for (figure, ours, argument) in [("lost time", lost, "lost"), ("length of a gap", gap, "gap")] {
+        row(figure, "oslat's loop, 3 ms at a time", ours, Start::Pinned, NEAR, "", &|| {
+            site.reference(&[argument])
+        });
+    }
 
     let spawn = |labels| ours("spawn", "tierprobe_spawn_seconds", labels);
     let larger = "the agent's child writes a mark before it ends, and the program that is copied is three times as large";
@@ -92,25 +100,6 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("start of a program", "lat_proc exec", start, Start::Pinned, NEAR, "", &|| {
         site.reference(&["proc_exec", &agent])
     });
-
-    let anonymous = Ours {
-        probe: "memory",
-        family: "tierprobe_memory_footprint_bytes",
-        labels: &[("part", "anonymous")],
-        figure: Figure::GaugeMedian,
-        rounds: 3,
-        pause: "10ms",
-    };
-    let shares = "the sum leaves out what ended while it was added up";
-    row(
-        "anonymous memory",
-        "smem: Pss_Anon of all",
-        anonymous,
-        Start::Pinned,
-        NEAR,
-        shares,
-        &anonymous_of_all,
-    );
 
     let round_trip = |labels| ours("network", "tierprobe_network_round_trip_seconds", labels);
     let udp =
@@ -150,10 +139,24 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         let theirs = Theirs::Together(both);
         take(&Row { figure, reference, ours, start: Start::Pinned, goal: NEAR, differs, theirs });
     };
+    let anonymous = Ours {
+        probe: "memory",
+        family: "tierprobe_memory_footprint_bytes",
+        labels: &[("part", "anonymous")],
+        figure: Figure::GaugeMedian,
+        rounds: 3,
+        pause: "10ms",
+    };
+    let held = "beside 256 MiB that the bench holds; the sum leaves out what ended while it was added up, the agent's \
+                figure has the agent itself in it";
+    together("anonymous memory", "smem: Pss_Anon of all", anonymous, held, &|| {
+        load::anonymous(place, site.agent, &anonymous)
+    });
+    let hog = site.reference.with_file_name("hog");
     let account = "the kernel's account of the same rounds is what the thread waited for its CPU; interrupts and the \
                    hypervisor are lost beside";
     together("lost time beside a program", "schedstat", lost, account, &|| {
-        load::lost(place, site.agent, &lost)
+        load::lost(place, site.agent, &hog, &lost)
     });
     let boot = Boot::default();
     let once = "one boot of a Debian in emulation, which both are asked about: nothing varies, and the times are not \

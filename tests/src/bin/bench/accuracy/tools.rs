@@ -8,12 +8,22 @@ use anyhow::{Context as _, bail, ensure};
 use tierprobe_tests::port;
 
 use super::place::{Place, told};
+use crate::table::median;
 
-/// `perf bench`: the mean of so many operations.
+/// Runs of `perf bench` whose median counts.
+const PERF_RUNS: usize = 25;
+
+/// `perf bench`, which prints the mean of all its operations: the median of many short runs, as one long run has in its
+/// mean whatever else the machine did.
 pub(super) fn perf(place: Place, benchmark: &[&str]) -> anyhow::Result<f64> {
-    let text = told(place.pinned("perf").arg("bench").args(benchmark))?;
-    let micros = text.lines().find_map(|line| line.trim().strip_suffix(" usecs/op"));
-    Ok(micros.with_context(|| format!("perf printed no usecs/op: {text}"))?.trim().parse::<f64>()? / 1e6)
+    let mut means = Vec::with_capacity(PERF_RUNS);
+    for _ in 0..PERF_RUNS {
+        let text = told(place.pinned("perf").arg("bench").args(benchmark))?;
+        let micros = text.lines().find_map(|line| line.trim().strip_suffix(" usecs/op"));
+        let micros = micros.with_context(|| format!("perf printed no usecs/op: {text}"))?;
+        means.push(micros.trim().parse::<f64>()? / 1e6);
+    }
+    Ok(median(&mut means))
 }
 
 /// What `fio` is to do beside what all its runs have in common.
