@@ -44,7 +44,7 @@ pub(crate) fn table() -> anyhow::Result<Table> {
         anyhow::bail!("prometheus and promtool are not installed: tests/tools.sh test");
     };
     // It may have to be built first, which is no part of what is timed.
-    binary::collector();
+    let collector = binary::collector();
     eprintln!("Comparing through Prometheus:");
     for size in SIZES {
         let folder = tempfile::tempdir()?;
@@ -54,12 +54,12 @@ pub(crate) fn table() -> anyhow::Result<Table> {
         std::fs::write(&config, "global: {}\n")?;
         let server = Prometheus::configured(&prometheus, folder, &config);
         // Once to have the blocks in memory, as a store that is in use has.
-        compare(&server, size)?;
+        compare(collector, &server, size)?;
         let (mut own, mut all, mut ratios, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0.0_f64);
         for turn in 1..=TURNS {
             eprintln!("  comparing {size} instances, turn {turn} of {TURNS}");
             let before = busy_seconds(&server)?;
-            let (seconds, bytes) = compare(&server, size)?;
+            let (seconds, bytes) = compare(collector, &server, size)?;
             let busy = busy_seconds(&server)? - before;
             own.push(busy);
             all.push(seconds);
@@ -92,12 +92,12 @@ fn busy_seconds(server: &Prometheus) -> anyhow::Result<f64> {
 }
 
 /// Seconds and bytes that a comparison takes.
-fn compare(server: &Prometheus, size: usize) -> anyhow::Result<(f64, f64)> {
+fn compare(collector: &Path, server: &Prometheus, size: usize) -> anyhow::Result<(f64, f64)> {
     let folder = tempfile::tempdir()?;
     let report = folder.path().join("report.json");
     let end = BEGIN + ROUNDS * PAUSE;
     let begin = Instant::now();
-    let mut child = Command::new(binary::collector())
+    let mut child = Command::new(collector)
         .args(["compare", &format!("prometheus+http://{}", server.address()), "--format", "json"])
         .args(["--for", "1h", "--end", &end.to_string(), "--output"])
         .arg(&report)
