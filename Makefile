@@ -65,8 +65,10 @@ calibration: ## Simulate fleets with known ratios, four minutes; writes collecto
 	@echo "==> simulating fleets"
 	cargo run --locked --release -p tierprobe-tests --bin calibration -- --write collector/CALIBRATION.md
 
-bench-collector: ## Measure what the collector costs, two minutes; writes collector/BENCH.md
-	cargo run --locked --release -p tierprobe-tests --bin bench -- collector --write collector/BENCH.md
+bench-collector: ## Measure what the collector costs, eight minutes; writes collector/BENCH.md
+	@tests/tools.sh test
+	@$(MAKE) --no-print-directory build
+	TIERPROBE_COLLECTOR=$(abspath $(COLLECTOR)) cargo run --locked --release -p tierprobe-tests --bin bench -- collector --write collector/BENCH.md
 
 # Coverage comes by options of the stable compiler; only the sanitizers would need another one.
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

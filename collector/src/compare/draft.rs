@@ -3,10 +3,8 @@
 use tierprobe_model::Unit;
 
 use super::Options;
-use super::evidence::{Conclusion, Evidence};
+use super::evidence::{Conclusion, Evidence, Groups};
 use super::here::{self, Here, NoHere};
-use super::like::Alike;
-use super::pairs::Partners;
 use super::row::{AgainstSeveral, Row, Secondary, SideSummary};
 use crate::dataset::SeriesKey;
 use crate::dataset::host::{LeftOut, MIN_ROUNDS, Rounds, Side};
@@ -45,11 +43,13 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn of(alike: &Alike<'_>, partners: &Partners<'_>, key: SeriesKey, options: &Options) -> Self {
+    /// Of the row at a place, whose key that is.
+    pub(super) fn of(groups: &Groups<'_, '_>, row: usize, key: SeriesKey, options: &Options) -> Self {
+        let alike = groups.alike;
         let (baseline, candidate) = (&alike.baseline, &alike.candidate);
-        let clean = Evidence::of(alike, partners, &key, Rounds::Clean, options);
+        let clean = Evidence::of(groups, (row, &key), Rounds::Clean, options);
         let is_disturbed = clean.baseline.disturbed.0 + clean.candidate.disturbed.0 > 0;
-        let all = is_disturbed.then(|| Evidence::of(alike, partners, &key, Rounds::All, options).conclusion);
+        let all = is_disturbed.then(|| Evidence::of(groups, (row, &key), Rounds::All, options).conclusion);
         let here = matches!(clean.conclusion.contrast, Err(Reason::OneHost)).then(|| {
             here::contrast(
                 (baseline, &clean.baseline),
@@ -58,11 +58,10 @@ impl Draft {
                 options.threshold,
             )
         });
-        let mut members = baseline.members.iter().chain(&candidate.members);
-        let is_independent = members.any(|member| member.independent.contains(&key.family));
+        let is_independent = groups.baseline.is_independent(row) || groups.candidate.is_independent(row);
         let mut left_out = clean.baseline.left_out.clone();
         left_out.extend(clean.candidate.left_out.iter().cloned());
-        let groups = [baseline.value.as_str(), candidate.value.as_str()];
+        let names = [baseline.value.as_str(), candidate.value.as_str()];
         Self {
             group: candidate.value.clone(),
             is_confounded: alike.is_mixed || !alike.refused.is_empty(),
@@ -73,7 +72,7 @@ impl Draft {
             against_several: clean.against_several(),
             left_out,
             tick: clean.baseline.relative_resolution().max(clean.candidate.relative_resolution()),
-            remarks: remarks(&clean, groups, (&key, is_independent), options.threshold),
+            remarks: remarks(&clean, names, (&key, is_independent), options.threshold),
             clean: clean.conclusion,
             all,
             here,
@@ -198,7 +197,7 @@ fn warnings(
 
 /// What is to be known of a row's hosts.
 fn remarks(
-    clean: &Evidence,
+    clean: &Evidence<'_>,
     groups: [&str; 2],
     (key, is_independent): (&SeriesKey, bool),
     threshold: Threshold,
@@ -206,8 +205,8 @@ fn remarks(
     let mut remarks = Vec::new();
     // With one host there is no verdict that anything could rest on.
     let Ok(contrast) = &clean.conclusion.contrast else { return remarks };
-    let names = |side: &Side, places: &[usize]| -> Vec<String> {
-        places.iter().filter_map(|place| side.hosts.get(*place)).map(|host| host.name.clone()).collect()
+    let names = |side: &Side<'_>, places: &[usize]| -> Vec<String> {
+        places.iter().filter_map(|place| side.hosts.get(*place)).map(|host| host.name.to_owned()).collect()
     };
     let mut hosts = names(&clean.baseline, &contrast.outliers_baseline);
     hosts.extend(names(&clean.candidate, &contrast.outliers_candidate));
@@ -237,9 +236,9 @@ fn remarks(
 }
 
 /// The groups whose hosts fall into two camps that are further apart than the threshold.
-fn bimodal(clean: &Evidence, groups: [&str; 2], threshold: Threshold) -> Option<Warning> {
+fn bimodal(clean: &Evidence<'_>, groups: [&str; 2], threshold: Threshold) -> Option<Warning> {
     let sides = [&clean.baseline, &clean.candidate];
-    let is_wide = |side: &Side| gap(&side.log_values()).is_some_and(|gap| gap > threshold.log());
+    let is_wide = |side: &Side<'_>| gap(&side.log_values()).is_some_and(|gap| gap > threshold.log());
     let groups: Vec<String> = groups
         .into_iter()
         .zip(sides)

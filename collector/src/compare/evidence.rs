@@ -6,8 +6,8 @@ use super::Options;
 use super::like::Alike;
 use super::pairs::{self, Pair, Partners};
 use super::row::AgainstSeveral;
-use crate::dataset::SeriesKey;
 use crate::dataset::host::{LeftOut, Rounds, Side};
+use crate::dataset::{Cells, SeriesKey};
 use crate::stats::contrast::{Basis, Contrast};
 use crate::stats::equivalence::Threshold;
 use crate::stats::paired::MIN_PAIRS;
@@ -15,12 +15,35 @@ use crate::stats::stratified::{MIN_HOSTS, Stratum};
 use crate::stats::{batch, finite, single, summary};
 use crate::verdict::{Decision, Reason, decide};
 
+/// Two groups, and what is the same in all rows or computed for all of them at once.
+pub(super) struct Groups<'g, 'a> {
+    /// The groups.
+    pub alike: &'g Alike<'a>,
+    partners: Partners<'a>,
+    /// The medians of the baseline's instances in each row.
+    pub baseline: Cells<'a>,
+    /// The same of the candidate's.
+    pub candidate: Cells<'a>,
+}
+
+impl<'g, 'a> Groups<'g, 'a> {
+    /// Two groups and the keys of their rows.
+    pub(super) fn of(alike: &'g Alike<'a>, keys: &[SeriesKey], options: &Options) -> Self {
+        Self {
+            alike,
+            partners: Partners::of(&alike.baseline, &alike.candidate, options),
+            baseline: Cells::of(&alike.baseline, keys),
+            candidate: Cells::of(&alike.candidate, keys),
+        }
+    }
+}
+
 /// Two sides and what they say together.
-pub(super) struct Evidence {
+pub(super) struct Evidence<'a> {
     /// The baseline's hosts.
-    pub baseline: Side,
+    pub baseline: Side<'a>,
     /// The candidate's.
-    pub candidate: Side,
+    pub candidate: Side<'a>,
     /// What they share pairwise.
     pub pairs: Vec<Pair>,
     /// Strata that hosts are compared within.
@@ -44,16 +67,17 @@ pub(super) struct Conclusion {
     is_refused: bool,
 }
 
-impl Evidence {
+impl<'a> Evidence<'a> {
+    /// Of the row at a place, whose key that is.
     pub(super) fn of(
-        alike: &Alike<'_>,
-        partners: &Partners<'_>,
-        key: &SeriesKey,
+        groups: &Groups<'_, 'a>,
+        (row, key): (usize, &SeriesKey),
         rounds: Rounds,
         options: &Options,
     ) -> Self {
-        let mut baseline = Side::of(&alike.baseline, key, rounds);
-        let mut candidate = Side::of(&alike.candidate, key, rounds);
+        let Groups { alike, partners, .. } = groups;
+        let mut baseline = groups.baseline.side(row, rounds);
+        let mut candidate = groups.candidate.side(row, rounds);
         let strata = strata(&mut baseline, &mut candidate);
         let pairs = pairs::of(partners, &alike.baseline, &alike.candidate, key, rounds);
         let ticks = (candidate.relative_resolution(), baseline.relative_resolution());
@@ -121,13 +145,13 @@ impl Conclusion {
     }
 }
 
-fn plain_difference(candidate: &Side, baseline: &Side) -> Option<f64> {
+fn plain_difference(candidate: &Side<'_>, baseline: &Side<'_>) -> Option<f64> {
     Some(summary::mean(&candidate.log_values())? - summary::mean(&baseline.log_values())?)
 }
 
 /// Leaves the strata that have enough hosts on both sides and says how many those are. Where hosts are in several
 /// strata and none is large enough, all stay, and it is 0.
-fn strata(baseline: &mut Side, candidate: &mut Side) -> usize {
+fn strata(baseline: &mut Side<'_>, candidate: &mut Side<'_>) -> usize {
     let (of_baseline, of_candidate) = (baseline.strata(), candidate.strata());
     let mut all: Vec<usize> = of_baseline.keys().chain(of_candidate.keys()).copied().collect();
     all.sort_unstable();
@@ -147,12 +171,13 @@ fn strata(baseline: &mut Side, candidate: &mut Side) -> usize {
 }
 
 fn of_hosts(
-    baseline: &Side,
-    candidate: &Side,
+    baseline: &Side<'_>,
+    candidate: &Side<'_>,
     strata: usize,
     threshold: Threshold,
 ) -> Result<Contrast, Reason> {
-    let non_positive = |side: &Side| side.left_out.iter().any(|(_, reason)| *reason == LeftOut::NonPositive);
+    let non_positive =
+        |side: &Side<'_>| side.left_out.iter().any(|(_, reason)| *reason == LeftOut::NonPositive);
     if non_positive(baseline) || non_positive(candidate) {
         return Err(Reason::NonPositive);
     }

@@ -70,8 +70,8 @@ impl NoHere {
 
 /// Compares the two hosts of a row, where each side is one.
 pub(super) fn contrast(
-    (baseline, baseline_side): (&Group<'_>, &Side),
-    (candidate, candidate_side): (&Group<'_>, &Side),
+    (baseline, baseline_side): (&Group<'_>, &Side<'_>),
+    (candidate, candidate_side): (&Group<'_>, &Side<'_>),
     key: &SeriesKey,
     threshold: Threshold,
 ) -> Result<Contrast, NoHere> {

@@ -28,9 +28,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tierprobe_model::Unit;
 
+use evidence::Groups;
 pub use here::{Here, NoHere};
 pub use like::Exclusion;
-use pairs::Partners;
 pub use row::{AgainstSeveral, Row, Secondary, SideSummary};
 pub use window::Window;
 
@@ -168,8 +168,9 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
     for candidate in &candidates {
         let matched = Match::of(baseline, candidate, options);
         let keys = keys(baseline, candidate, options.statistic);
-        let partners = Partners::of(&matched.alike.baseline, &matched.alike.candidate, options);
-        drafts.extend(keys.into_iter().map(|key| draft::Draft::of(&matched.alike, &partners, key, options)));
+        let groups = Groups::of(&matched.alike, &keys, options);
+        let rows = keys.into_iter().enumerate();
+        drafts.extend(rows.map(|(row, key)| draft::Draft::of(&groups, row, key, options)));
         matches.push(matched);
     }
     let mut rows = draft::decide_all(drafts, options.threshold);

@@ -24,7 +24,7 @@ pub struct SideSummary {
 }
 
 impl SideSummary {
-    pub(super) fn of(side: &Side) -> Self {
+    pub(super) fn of(side: &Side<'_>) -> Self {
         let (disturbed, all) = side.disturbed;
         Self {
             instances: side.instances(),

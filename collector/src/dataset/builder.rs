@@ -83,12 +83,18 @@ impl Builder {
                 independent: pending.independent,
                 stale_seconds: pending.stale_seconds,
                 host,
+                place: 0,
                 duration_tracks: Box::default(),
                 keys: Arc::clone(&keys),
                 series,
             };
             member.duration_tracks = member.find_duration_tracks();
             members.push(member);
+        }
+        let mut by_name: Vec<&mut Member> = members.iter_mut().collect();
+        by_name.sort_by(|a, b| a.instance.name.cmp(&b.instance.name));
+        for (place, member) in (0..).zip(by_name) {
+            member.place = place;
         }
         let help = keys.help().clone();
         Dataset { members, sources: self.sources, dropped: Vec::new(), notes: Vec::new(), discarded, help }

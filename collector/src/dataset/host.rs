@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use tierprobe_model::Unit;
-
+use super::cells::{Cells, Median, RowCells};
 use super::group::Group;
 use super::{Member, SeriesKey};
-use crate::observation::{Readings, Statistic, probe_of};
+use crate::observation::{Readings, Statistic};
 use crate::stats::summary;
 
 /// Fewest clean rounds of an instance for a quantile of its rounds.
@@ -18,9 +17,6 @@ use crate::stats::summary;
 /// Gauges are exempt ([`Statistic::Value`]): some are read once per start of the machine, and between hosts a
 /// noisier value shows as spread, which the interval has in it. Rows with fewer readings say so.
 pub const MIN_ROUNDS: usize = 10;
-
-/// Memory is handed out in pages, so that is the smallest difference that a value in bytes can show.
-const PAGE_BYTES: f64 = 4096.0;
 
 /// Which rounds count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +29,9 @@ pub enum Rounds {
 
 /// One host in one row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Host {
+pub struct Host<'a> {
     /// Its first instance's name.
-    pub name: String,
+    pub name: &'a str,
     /// Natural logarithm of the median over its rounds; the mean of these over its instances.
     pub log_value: f64,
     /// The same in the family's unit, without the rounding of a logarithm where there is one instance.
@@ -63,9 +59,9 @@ pub enum LeftOut {
 
 /// One side of a row: a group's hosts with a value in one series.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Side {
+pub struct Side<'a> {
     /// They, by stratum and name.
-    pub hosts: Vec<Host>,
+    pub hosts: Vec<Host<'a>>,
     /// Instances that have no value, by name.
     pub left_out: Vec<(String, LeftOut)>,
     /// Rounds that were disturbed, and all rounds, of all instances that have the series.
@@ -74,34 +70,32 @@ pub struct Side {
     pub resolution: f64,
 }
 
-impl Side {
-    /// The hosts of `group` in the row `key`.
+impl<'a> Side<'a> {
+    /// The hosts of `group` in the row `key`; for many rows, [`Cells`] finds them sooner.
     #[must_use]
-    pub fn of(group: &Group<'_>, key: &SeriesKey, rounds: Rounds) -> Self {
-        let mut side = Self::default();
-        let Some(id) = group.id(key) else { return side };
-        let resolution = Resolution::of(key);
-        let mut valued: Vec<Valued<'_>> = Vec::with_capacity(group.members.len());
-        let mut scratch = Vec::new();
-        for (at, member) in group.members.iter().enumerate() {
-            let Some(readings) = group.readings_of(member, id, key.statistic) else { continue };
-            let disturbed = readings.disturbed();
-            side.disturbed.0 += disturbed;
-            side.disturbed.1 += readings.len();
-            side.resolution = side.resolution.max(resolution.at(member));
-            match value(readings, disturbed, key.statistic, rounds, &mut scratch) {
-                Ok((value, rounds)) => {
+    pub fn of(group: &Group<'a>, key: &SeriesKey, rounds: Rounds) -> Self {
+        Cells::of(group, std::slice::from_ref(key)).side(0, rounds)
+    }
+
+    pub(super) fn of_row(group: &Group<'a>, row: &RowCells, rounds: Rounds) -> Self {
+        let mut side = Self { disturbed: row.disturbed, resolution: row.resolution, ..Self::default() };
+        let mut valued: Vec<Valued<'a>> = Vec::with_capacity(row.cells.len());
+        for ((at, member), cell) in group.members.iter().copied().enumerate().zip(&row.cells) {
+            match cell.median(rounds) {
+                Median::Absent => {}
+                Median::LeftOut(reason) => side.left_out.push((member.instance.name.clone(), reason)),
+                Median::Of { value, rounds } => {
                     valued.push(Valued { member, stratum: group.stratum(at), value, rounds });
                 }
-                Err(reason) => side.left_out.push((member.instance.name.clone(), reason)),
             }
         }
         valued.sort_by_key(|one| (one.stratum, one.member.host()));
-        side.hosts = valued
+        let mut hosts: Vec<(u32, Host<'a>)> = valued
             .chunk_by(|a, b| (a.stratum, a.member.host()) == (b.stratum, b.member.host()))
             .filter_map(host)
             .collect();
-        side.hosts.sort_by(|a, b| (a.stratum, &a.name).cmp(&(b.stratum, &b.name)));
+        hosts.sort_by_key(|(place, host)| (host.stratum, *place));
+        side.hosts = hosts.into_iter().map(|(_, host)| host).collect();
         side.left_out.sort();
         side
     }
@@ -121,8 +115,8 @@ impl Side {
         let (hosts, others) =
             std::mem::take(&mut self.hosts).into_iter().partition(|host| kept.contains(&host.stratum));
         self.hosts = hosts;
-        let others: Vec<Host> = others;
-        self.left_out.extend(others.into_iter().map(|host| (host.name, LeftOut::FewAlike)));
+        let others: Vec<Host<'_>> = others;
+        self.left_out.extend(others.into_iter().map(|host| (host.name.to_owned(), LeftOut::FewAlike)));
         self.left_out.sort();
     }
 
@@ -169,7 +163,7 @@ struct Valued<'a> {
     stratum: usize,
     value: f64,
     /// That the value rests on.
-    rounds: usize,
+    rounds: u32,
 }
 
 /// The median of one instance's readings, above zero, and how many of them count; `disturbed` of them are of disturbed
@@ -210,49 +204,23 @@ pub(crate) fn counting(
     readings.iter().filter(move |reading| rounds == Rounds::All || !reading.disturbed)
 }
 
-/// Instances of one host into the host.
-fn host(instances: &[Valued<'_>]) -> Option<Host> {
-    let name = instances.iter().map(|one| one.member.instance.name.as_str()).min()?;
-    let logs: Vec<f64> = instances.iter().map(|one| one.value.ln()).collect();
-    let log_value = summary::mean(&logs)?;
-    let value = if let [one] = instances { one.value } else { log_value.exp() };
-    Some(Host {
-        name: name.to_owned(),
+/// Instances of one host into the host, and the place of its name among all names.
+fn host<'a>(instances: &[Valued<'a>]) -> Option<(u32, Host<'a>)> {
+    let first = instances.iter().map(|one| one.member).min_by_key(|member| member.place())?;
+    let (log_value, value) = if let [one] = instances {
+        (one.value.ln(), one.value)
+    } else {
+        let logs: Vec<f64> = instances.iter().map(|one| one.value.ln()).collect();
+        let log_value = summary::mean(&logs)?;
+        (log_value, log_value.exp())
+    };
+    let host = Host {
+        name: &first.instance.name,
         log_value,
         value,
         instances: instances.len(),
-        rounds: instances.iter().map(|one| one.rounds).sum(),
+        rounds: instances.iter().map(|one| one.rounds as usize).sum(),
         stratum: instances.first()?.stratum,
-    })
-}
-
-/// The smallest difference that a value of a series can show.
-enum Resolution<'a> {
-    /// The same everywhere.
-    Known(f64),
-    /// As each instance says for the probe of this family.
-    OfProbe(&'a str),
-}
-
-impl<'a> Resolution<'a> {
-    fn of(key: &'a SeriesKey) -> Self {
-        match Unit::of_family(&key.family) {
-            Unit::Bytes => Self::Known(PAGE_BYTES),
-            Unit::Seconds => Self::OfProbe(&key.family),
-            Unit::Ratio | Unit::Count => Self::Known(0.0),
-        }
-    }
-
-    fn at(&self, member: &Member) -> f64 {
-        match self {
-            Self::Known(resolution) => *resolution,
-            Self::OfProbe(family) => {
-                let by_probe = &member.instance.resolution_seconds;
-                probe_of(family, by_probe.keys().map(String::as_str))
-                    .and_then(|probe| by_probe.get(probe))
-                    .copied()
-                    .unwrap_or(0.0)
-            }
-        }
-    }
+    };
+    Some((first.place(), host))
 }

@@ -19,6 +19,8 @@ pub struct Member {
     pub stale_seconds: Option<f64>,
     /// Its host: the same number for instances on one kernel.
     pub(super) host: u32,
+    /// The place of its name among those of all members, in order.
+    pub(super) place: u32,
     /// Tracks that series of durations are along.
     pub(super) duration_tracks: Box<[usize]>,
     pub(super) keys: Arc<Keys>,
@@ -52,6 +54,13 @@ impl Member {
     #[must_use]
     pub(crate) const fn host(&self) -> u32 {
         self.host
+    }
+
+    /// The place of its name among those of all members of the dataset, in order: numbers are compared sooner than
+    /// names.
+    #[must_use]
+    pub(crate) const fn place(&self) -> u32 {
+        self.place
     }
 
     pub(crate) fn dataset_keys(&self) -> &Keys {

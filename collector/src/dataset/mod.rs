@@ -4,9 +4,11 @@
 //! - [`builder`]: puts it together, one instance after the other.
 //! - [`member`]: one instance.
 //! - [`group`]: the instances that share a label's value.
+//! - [`cells`]: what each instance has in each row, one instance after the other.
 //! - [`host`]: the unit of evidence, and the one value that each host has in a row.
 
 pub mod builder;
+pub mod cells;
 pub mod group;
 pub mod host;
 pub mod member;
@@ -14,6 +16,7 @@ pub mod member;
 use std::collections::BTreeMap;
 
 pub use builder::Builder;
+pub use cells::Cells;
 pub use group::{Filter, Group, Span};
 pub use host::{Host, LeftOut, Rounds, Side};
 pub use member::Member;

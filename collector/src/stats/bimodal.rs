@@ -5,7 +5,7 @@
 #[must_use]
 pub fn gap(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
+    sorted.sort_unstable_by(f64::total_cmp);
     let half = (sorted.last()? - sorted.first()?) / 2.0;
     // More than half of the range is in one gap at most.
     let (at, gap) = sorted

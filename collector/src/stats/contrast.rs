@@ -1,5 +1,7 @@
 //! Both methods on two samples of host values, and which of them decides.
 
+use std::cmp::Ordering;
+
 use super::detectable::{self, smallest_ratio};
 use super::equivalence::Threshold;
 use super::estimate::Estimate;
@@ -164,13 +166,17 @@ impl Contrast {
 
     /// Whether ranks point in the opposite direction and one of both methods is sure.
     fn disagrees_with(&self, ranks: &RankComparison) -> bool {
-        self.difference * ranks.difference < 0.0
-            && !(self.interval.contains(0.0) && ranks.interval(CONFIDENCE).contains(0.0))
+        let is_opposite = match ranks.direction() {
+            Ordering::Less => self.difference > 0.0,
+            Ordering::Greater => self.difference < 0.0,
+            Ordering::Equal => false,
+        };
+        is_opposite && !(self.interval.contains(0.0) && ranks.interval(CONFIDENCE).contains(0.0))
     }
 
     fn decide_by(&mut self, basis: Basis, ranks: &RankComparison, smaller: usize, threshold: Threshold) {
         self.basis = basis;
-        self.difference = ranks.difference;
+        self.difference = ranks.difference();
         self.interval = ranks.interval(CONFIDENCE);
         self.narrower = ranks.interval(EQUIVALENCE_CONFIDENCE);
         self.p_difference = Some(ranks.p_difference());

@@ -72,7 +72,8 @@ impl Ordered {
         Some(lower / 2.0 + upper / 2.0)
     }
 
-    fn ends(&self) -> Option<(f64, f64)> {
+    /// The first and the last; `None` without any.
+    pub(super) fn ends(&self) -> Option<(f64, f64)> {
         match self {
             Self::Differences(a, b) => Some((a.first()? - b.last()?, a.last()? - b.first()?)),
             Self::Averages(values) => Some((*values.first()?, *values.last()?)),

@@ -4,28 +4,41 @@
 //! the mean by 30. In return it needs four hosts a side to be bounded at 95 %, and sides of like spread when they
 //! are of unlike size.
 
+use std::cell::OnceCell;
+use std::cmp::Ordering;
+
 use super::LogInterval;
 use super::equivalence::Threshold;
 use super::ordered::Ordered;
 use super::ranks::Distribution;
 
 /// Two samples of log values, or the differences within pairs, compared by ranks.
+///
+/// Mostly nothing but the direction is asked for, which costs two walks along the samples; what costs more is found out
+/// when it is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankComparison {
-    /// Median of all pairwise differences, of pairs the median of all averages of two: the log of the ratio.
-    pub difference: f64,
     /// All pairwise differences, of pairs all averages of two.
     differences: Ordered,
+    sizes: Sizes,
     /// The distribution, without a difference, of how many of them are below zero.
-    distribution: Distribution,
+    distribution: OnceCell<Distribution>,
+}
+
+/// What the distribution follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    /// The sizes of two samples.
+    Samples(usize, usize),
+    /// How many pairs there are.
+    Pairs(usize),
 }
 
 impl RankComparison {
     /// Compares `a` with `b`; `None` when one is empty or holds what is not finite.
     #[must_use]
     pub fn of(a: &[f64], b: &[f64]) -> Option<Self> {
-        let differences = Ordered::differences(a, b);
-        Self::by(differences, &[a, b], Distribution::rank_sum(a.len(), b.len()))
+        Self::by(Ordered::differences(a, b), &[a, b], Sizes::Samples(a.len(), b.len()))
     }
 
     /// Compares by the differences within pairs: the signed-rank method of Wilcoxon (1945) on the averages of Walsh.
@@ -33,17 +46,40 @@ impl RankComparison {
     /// `None` without pairs and with differences that are not finite.
     #[must_use]
     pub fn paired(within: &[f64]) -> Option<Self> {
-        Self::by(Ordered::averages(within), &[within], Distribution::signed_rank(within.len()))
+        Self::by(Ordered::averages(within), &[within], Sizes::Pairs(within.len()))
     }
 
-    fn by(differences: Ordered, samples: &[&[f64]], distribution: Distribution) -> Option<Self> {
+    fn by(differences: Ordered, samples: &[&[f64]], sizes: Sizes) -> Option<Self> {
         // The first and the last decide whether all are finite: a difference of finite values may be not.
-        let ends = [differences.nth(0)?, differences.nth(differences.len().checked_sub(1)?)?];
+        let (first, last) = differences.ends()?;
         let is_finite = |values: &&[f64]| values.iter().all(|value| value.is_finite());
-        if !(samples.iter().all(is_finite) && ends.iter().all(|end| end.is_finite())) {
-            return None;
+        (samples.iter().all(is_finite) && first.is_finite() && last.is_finite()).then(|| Self {
+            differences,
+            sizes,
+            distribution: OnceCell::new(),
+        })
+    }
+
+    /// Median of all pairwise differences, of pairs the median of all averages of two: the log of the ratio.
+    #[must_use]
+    pub fn difference(&self) -> f64 {
+        // There is one, as there are values.
+        self.differences.median().unwrap_or(f64::NAN)
+    }
+
+    /// On which side of zero the difference is.
+    #[must_use]
+    pub fn direction(&self) -> Ordering {
+        let all = self.differences.len();
+        let (lower, upper) = (all.saturating_sub(1) / 2, all / 2);
+        // Where both of the middle two are on one side, so is what lies between them.
+        if all - self.differences.from(0.0) > upper {
+            Ordering::Less
+        } else if self.differences.up_to(0.0) <= lower {
+            Ordering::Greater
+        } else {
+            self.difference().partial_cmp(&0.0).unwrap_or(Ordering::Equal)
         }
-        Some(Self { difference: differences.median()?, differences, distribution })
     }
 
     /// The interval of the difference at a confidence between 0 and 1; without bounds when there are too few
@@ -78,7 +114,7 @@ impl RankComparison {
         let (mut low, mut high) = (0, self.differences.len());
         while low < high {
             let middle = low.midpoint(high);
-            if self.distribution.up_to(middle) <= tail + 1e-12 {
+            if self.distribution().up_to(middle) <= tail + 1e-12 {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -87,19 +123,28 @@ impl RankComparison {
         low
     }
 
+    fn distribution(&self) -> &Distribution {
+        self.distribution.get_or_init(|| match self.sizes {
+            Sizes::Samples(m, n) => Distribution::rank_sum(m, n),
+            Sizes::Pairs(n) => Distribution::signed_rank(n),
+        })
+    }
+
     /// p value of "the difference is `at` or less".
     fn above(&self, at: f64) -> f64 {
-        self.distribution.up_to(self.differences.up_to(at))
+        self.distribution().up_to(self.differences.up_to(at))
     }
 
     /// p value of "the difference is `at` or more".
     fn below(&self, at: f64) -> f64 {
-        self.distribution.up_to(self.differences.from(at))
+        self.distribution().up_to(self.differences.from(at))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::stats::real;
 
@@ -121,7 +166,7 @@ mod tests {
         let a = logs(&[98.1, 101.7, 104.9, 99.3, 110.2]);
         let b = logs(&[92.4, 95.0, 90.1, 97.7, 93.3, 94.6]);
         let ranks = RankComparison::of(&a, &b).unwrap();
-        close(ranks.difference.exp(), 1.089_411_016_7);
+        close(ranks.difference().exp(), 1.089_411_016_7);
         assert_eq!(ranks.depth(0.95), 4);
         let interval = ranks.interval(0.95);
         close(interval.low.exp(), 1.036_997_885_8);
@@ -171,7 +216,7 @@ mod tests {
         let b = logs(&[101.0, 98.9, 117.2, 87.5, 127.1, 94.2]);
         let within: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
         let ranks = RankComparison::paired(&within).unwrap();
-        close(ranks.difference.exp(), 1.018_161_245_7);
+        close(ranks.difference().exp(), 1.018_161_245_7);
         assert_eq!(ranks.depth(0.95), 1);
         let interval = ranks.interval(0.95);
         close(interval.low.exp(), 1.006_857_142_9);
@@ -204,8 +249,8 @@ mod tests {
         let began = std::time::Instant::now();
         let ranks = RankComparison::of(&side(0.5), &side(0.0)).unwrap();
         let pairs = RankComparison::paired(&side(0.5)).unwrap();
-        assert!((ranks.difference - 0.5).abs() < 1e-9 && ranks.interval(0.95).contains(0.5));
-        assert!(pairs.interval(0.95).contains(pairs.difference));
+        assert!((ranks.difference() - 0.5).abs() < 1e-9 && ranks.interval(0.95).contains(0.5));
+        assert!(pairs.interval(0.95).contains(pairs.difference()));
         // A hundredth of what sorting 25 million differences takes, and of that by far the larger part is slack.
         assert!(began.elapsed().as_secs_f64() < 2.0, "{:?}", began.elapsed());
     }
@@ -215,5 +260,23 @@ mod tests {
         let ranks = RankComparison::of(&[1.0; 6], &[1.0; 6]).unwrap();
         assert!(ranks.p_difference() > 0.999_999);
         assert!(ranks.p_equivalence(Threshold::default()) < 0.01);
+    }
+
+    fn agrees(ranks: Option<RankComparison>) {
+        let Some(ranks) = ranks else { return };
+        assert_eq!(Some(ranks.direction()), ranks.difference().partial_cmp(&0.0), "{ranks:?}");
+    }
+
+    fn values() -> impl Strategy<Value = Vec<f64>> {
+        // With ties, and medians of zero and between two sides of it.
+        proptest::collection::vec(prop_oneof![(-2..3_i32).prop_map(f64::from), -1.0..1.0_f64], 1..9)
+    }
+
+    proptest! {
+        #[test]
+        fn the_direction_is_that_of_the_difference(a in values(), b in values()) {
+            agrees(RankComparison::of(&a, &b));
+            agrees(RankComparison::paired(&a));
+        }
     }
 }

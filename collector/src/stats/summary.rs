@@ -47,7 +47,7 @@ fn between(lower: f64, upper: f64) -> f64 {
 pub fn mean(values: &[f64]) -> Option<f64> {
     // Summed in sorted order, so that the result does not depend on the order of the hosts.
     let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
+    sorted.sort_unstable_by(f64::total_cmp);
     (!sorted.is_empty()).then(|| sorted.iter().sum::<f64>() / real(sorted.len()))
 }
 
@@ -56,7 +56,7 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 pub fn variance(values: &[f64]) -> Option<f64> {
     let mean = mean(values)?;
     let mut squares: Vec<f64> = values.iter().map(|value| (value - mean).powi(2)).collect();
-    squares.sort_by(f64::total_cmp);
+    squares.sort_unstable_by(f64::total_cmp);
     (values.len() > 1).then(|| squares.iter().sum::<f64>() / real(values.len() - 1))
 }
 

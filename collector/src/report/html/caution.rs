@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::absent;
 use super::facts::Facts;
 use crate::report::{Input, name, note};
 use crate::warning::Warning;
@@ -56,10 +57,10 @@ fn gathered(input: &Input<'_>, facts: &Facts<'_>) -> Vec<Shown> {
         about: String::new(),
         text: note.clone(),
     }));
-    shown.extend(input.comparison.dropped.iter().map(|dropped| Shown {
+    shown.extend(absent::dropped(input.comparison).into_iter().map(|(who, why)| Shown {
         kind: "no_data",
-        about: dropped.source.clone(),
-        text: format!("{}.", dropped.reason.trim_end_matches('.')),
+        about: who,
+        text: format!("{why}."),
     }));
     shown.extend(input.comparison.warnings.iter().map(|warning| of(warning, "")));
     for block in &input.comparison.blocks {

@@ -81,19 +81,20 @@ fn span(members: &[Rounds]) -> Option<(f64, f64)> {
 
 /// The usual pause between the rounds of an instance; `None` below three rounds.
 fn pause(rounds: &Rounds) -> Option<f64> {
-    let pauses: Vec<f64> = rounds
+    let mut pauses: Vec<f64> = rounds
         .windows(2)
         .filter_map(|two| {
             let [a, b] = two else { return None };
             Some(b.timestamp - a.timestamp)
         })
         .collect();
-    if pauses.len() < 2 { None } else { summary::median(&pauses).filter(|pause| *pause > 0.0) }
+    if pauses.len() < 2 { None } else { summary::median_of(&mut pauses).filter(|pause| *pause > 0.0) }
 }
 
 fn points_of(members: &[Rounds], begin: f64, length: f64, points: usize) -> Vec<Point> {
     let mut values: Vec<Vec<f64>> = vec![Vec::new(); points];
     let mut counts = vec![(0_usize, 0_usize); points];
+    let mut clean = Vec::new();
     for rounds in members {
         let place = |timestamp: f64| {
             #[expect(
@@ -106,22 +107,25 @@ fn points_of(members: &[Rounds], begin: f64, length: f64, points: usize) -> Vec<
         };
         for part in rounds.chunk_by(|a, b| place(a.timestamp) == place(b.timestamp)) {
             let Some(at) = part.first().map(|reading| place(reading.timestamp)) else { continue };
-            let clean: Vec<f64> =
-                part.iter().filter(|reading| !reading.disturbed).map(|reading| reading.value).collect();
+            clean.clear();
+            clean.extend(part.iter().filter(|reading| !reading.disturbed).map(|reading| reading.value));
             if let Some((disturbed, all)) = counts.get_mut(at) {
                 *disturbed += part.len() - clean.len();
                 *all += part.len();
             }
-            if let (Some(values), Some(median)) = (values.get_mut(at), summary::median(&clean)) {
+            if let (Some(values), Some(median)) = (values.get_mut(at), summary::median_of(&mut clean)) {
                 values.push(median);
             }
         }
     }
     let share = |(disturbed, all): (usize, usize)| real(disturbed) / real(all.max(1));
     values
-        .iter()
+        .into_iter()
         .zip(counts)
-        .map(|(values, counts)| Point { value: summary::median(values), disturbed: share(counts) })
+        .map(|(mut values, counts)| Point {
+            value: summary::median_of(&mut values),
+            disturbed: share(counts),
+        })
         .collect()
 }
 

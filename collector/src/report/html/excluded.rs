@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::facts::Facts;
-use super::words;
+use super::{absent, words};
 use crate::dataset::LeftOut;
 use crate::report::{Input, name, note};
 use crate::warning::some_of;
@@ -11,7 +11,6 @@ use crate::warning::some_of;
 /// The section.
 #[must_use]
 pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
-    let comparison = input.comparison;
     let lines = lines(input, facts);
     html! {
         section #excluded aria-labelledby="excluded-title" {
@@ -19,33 +18,16 @@ pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
             @if lines.is_empty() { p.calm { "Nothing was left out." } } @else {
                 ul { @for line in &lines { li { (line) } } }
             }
-            details open[comparison.sources.len() <= 12] {
-                summary { "Sources" span.count { (comparison.sources.len()) } }
-                table.plain {
-                    thead { tr {
-                        th scope="col" { "Source" }
-                        th.number scope="col" { "Instances" }
-                        th.number scope="col" { "Observations" }
-                    } }
-                    tbody {
-                        @for source in &comparison.sources { tr {
-                            th scope="row" { (source.source) }
-                            td.number { (source.instances) }
-                            td.number { (source.observations) }
-                        } }
-                    }
-                }
-            }
+            (absent::sources(input.comparison))
         }
     }
 }
 
 fn lines(input: &Input<'_>, facts: &Facts<'_>) -> Vec<String> {
     let comparison = input.comparison;
-    let mut lines: Vec<String> = comparison
-        .dropped
-        .iter()
-        .map(|dropped| format!("No data from {}: {}.", dropped.source, dropped.reason.trim_end_matches('.')))
+    let mut lines: Vec<String> = absent::dropped(comparison)
+        .into_iter()
+        .map(|(who, why)| format!("No data from {who}: {why}."))
         .collect();
     for block in &comparison.blocks {
         let group = &block.candidate.group;

@@ -1,8 +1,10 @@
 //! What the page shows, gathered once: groups, costs, and the value of each host in each cost.
 
+use std::collections::HashMap;
+
 use crate::compare::{Block, Row};
 use crate::dataset::group::{self, Group};
-use crate::dataset::{Host, Member, Rounds, SeriesKey, Side, Span};
+use crate::dataset::{Cells, Host, Member, Rounds, SeriesKey, Span};
 use crate::report::{Input, name};
 use tierprobe_model::Unit;
 
@@ -47,7 +49,7 @@ pub struct Cost<'a> {
     /// The rows, each with the place of its group in [`Facts::groups`].
     pub rows: Vec<(usize, &'a Row)>,
     /// The hosts of each group, in the order of [`Facts::groups`].
-    pub hosts: Vec<Vec<Host>>,
+    pub hosts: Vec<Vec<Host<'a>>>,
 }
 
 impl<'a> Facts<'a> {
@@ -123,21 +125,27 @@ fn span(block: &Block) -> Span {
 
 fn costs<'a>(groups: &[GroupFacts<'a>]) -> Vec<Cost<'a>> {
     let mut costs: Vec<Cost<'a>> = Vec::new();
+    let mut places: HashMap<&'a SeriesKey, usize> = HashMap::new();
     for (at, block) in groups.iter().enumerate().filter_map(|(at, group)| Some((at, group.block?))) {
         for row in &block.rows {
-            match costs.iter_mut().find(|cost| *cost.key == row.key) {
+            let place = *places.entry(&row.key).or_insert(costs.len());
+            match costs.get_mut(place) {
                 Some(cost) => cost.rows.push((at, row)),
                 None => costs.push(Cost {
                     key: &row.key,
                     name: name::full(&row.key),
                     unit: row.unit,
                     rows: vec![(at, row)],
-                    hosts: groups
-                        .iter()
-                        .map(|group| Side::of(&group.group, &row.key, Rounds::Clean).hosts)
-                        .collect(),
+                    hosts: Vec::with_capacity(groups.len()),
                 }),
             }
+        }
+    }
+    let keys: Vec<SeriesKey> = costs.iter().map(|cost| cost.key.clone()).collect();
+    for group in groups {
+        let cells = Cells::of(&group.group, &keys);
+        for (row, cost) in costs.iter_mut().enumerate() {
+            cost.hosts.push(cells.side(row, Rounds::Clean).hosts);
         }
     }
     costs

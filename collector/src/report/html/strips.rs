@@ -20,7 +20,7 @@ const AXIS: usize = 20;
 /// With more hosts than this they are drawn as thin strokes.
 const FEW: usize = 40;
 /// With more than this, only as many of them as this: evenly chosen by rank, so that the shape stays.
-const MANY: usize = 400;
+const MANY: usize = 120;
 /// A box needs so many hosts to have quarters.
 const BOX: usize = 5;
 /// With so many costs or fewer, all are unfolded.
@@ -63,7 +63,7 @@ fn card(input: &Input<'_>, facts: &Facts<'_>, cost: &Cost<'_>) -> Markup {
 }
 
 fn drawing(facts: &Facts<'_>, cost: &Cost<'_>, scale: &Scale) -> Markup {
-    let lanes: Vec<(&GroupFacts<'_>, &Vec<Host>)> = facts.groups.iter().zip(&cost.hosts).collect();
+    let lanes: Vec<(&GroupFacts<'_>, &Vec<Host<'_>>)> = facts.groups.iter().zip(&cost.hosts).collect();
     let height = lanes.len() * LANE;
     let described: Vec<String> =
         lanes.iter().map(|(group, hosts)| in_words(group, hosts, cost.unit)).collect();
@@ -81,7 +81,7 @@ fn drawing(facts: &Facts<'_>, cost: &Cost<'_>, scale: &Scale) -> Markup {
     }
 }
 
-fn in_words(group: &GroupFacts<'_>, hosts: &[Host], unit: Unit) -> String {
+fn in_words(group: &GroupFacts<'_>, hosts: &[Host<'_>], unit: Unit) -> String {
     let values: Vec<f64> = hosts.iter().map(|host| host.value).collect();
     match summary::median(&values) {
         Some(median) => {
@@ -96,7 +96,7 @@ fn in_words(group: &GroupFacts<'_>, hosts: &[Host], unit: Unit) -> String {
     }
 }
 
-fn lane(group: &GroupFacts<'_>, hosts: &[Host], scale: &Scale, unit: Unit) -> Markup {
+fn lane(group: &GroupFacts<'_>, hosts: &[Host<'_>], scale: &Scale, unit: Unit) -> Markup {
     let mut values: Vec<f64> = hosts.iter().map(|host| host.value).collect();
     values.sort_by(f64::total_cmp);
     let median = summary::median(&values);

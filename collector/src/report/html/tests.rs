@@ -143,3 +143,37 @@ fn tiers_that_are_not_sure_are_flagged() {
     let page = page_of([group("vm", 4, 200e-9), group("container_in_vm", 4, 250e-9)].concat());
     assert!(page.contains("60 to 97 %") && page.contains("Not sure, below 90 %: vm-0."), "{page}");
 }
+
+/// The page of a fleet with so many hosts a side, each a source of its own, and as many sources that gave nothing.
+fn page_of_fleet(hosts: u32) -> String {
+    let collected = [group("vm", hosts, 200e-9), group("container_in_vm", hosts, 250e-9)].concat();
+    let dropped = (0..hosts).map(|at| crate::source::Dropped {
+        source: format!("http://host-{at:05}.example:10990/metrics"),
+        // One in ten has a reason that no other has.
+        reason: if at % 10 == 0 { format!("host-{at:05} is unknown") } else { "connection refused".into() },
+    });
+    let dataset = Dataset::new(collected).with_dropped(dropped.collect());
+    let options = Options::default();
+    let comparison = compare(&dataset, &options).unwrap();
+    page(&Input::new(&comparison, &dataset, &options))
+}
+
+#[test]
+fn a_page_does_not_grow_with_the_fleet() {
+    let (small, large) = (page_of_fleet(200), page_of_fleet(1000));
+    // Numbers get a digit more.
+    assert!(large.len() < small.len() + 2000, "{} and {} bytes", small.len(), large.len());
+    assert!(large.len() < 150_000, "{} bytes", large.len());
+}
+
+#[test]
+fn a_fleet_keeps_its_warnings() {
+    let page = page_of_fleet(1000);
+    let warnings = page.split("id=\"warnings\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(warnings.contains("and 896 more") && warnings.contains("connection refused."), "{warnings}");
+    assert!(warnings.contains("host-00000 is unknown."), "{warnings}");
+    // Of a hundred reasons of their own eleven are told.
+    assert!(warnings.contains("89 more sources"), "{warnings}");
+    assert!(warnings.contains("vm-0 (60 % sure)"), "{warnings}");
+    assert!(page.contains("1900 more sources, each with 40 observations or more"));
+}

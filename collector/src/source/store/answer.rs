@@ -2,6 +2,7 @@
 //!
 //! <https://prometheus.io/docs/prometheus/latest/querying/api/>
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -41,6 +42,31 @@ pub struct Said<T> {
     pub warnings: Vec<String>,
     /// What is to be known.
     pub infos: Vec<String>,
+}
+
+/// What a store said beside what it was asked for, in all its answers.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// What it warned of.
+    pub warnings: BTreeSet<String>,
+    /// What else it said.
+    pub infos: BTreeSet<String>,
+}
+
+impl Heard {
+    /// Takes an answer out of its envelope, and notes what else is on it.
+    pub(super) fn open<T: DeserializeOwned>(&mut self, body: &[u8]) -> Result<T, StoreError> {
+        let said = open(body)?;
+        self.warnings.extend(said.warnings);
+        self.infos.extend(said.infos);
+        Ok(said.data)
+    }
+
+    /// Takes in what was heard elsewhere.
+    pub(super) fn add(&mut self, other: Self) {
+        self.warnings.extend(other.warnings);
+        self.infos.extend(other.infos);
+    }
 }
 
 /// The result of a query.

@@ -8,18 +8,14 @@ use hyper::header::RETRY_AFTER;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::answer::{self, Matrix, Series};
+use super::answer::{self, Heard, Matrix, Series};
+use super::pages::Pages;
 use super::{Options, StoreError};
 use crate::http::{Access, Address, Answer, Client, HttpError, Limits, Net, form};
 use crate::observation::Labels;
 
 /// Longest answer, in bytes.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// What an answer should come to. Small enough that it is soon there and soon read, large enough that the query costs
-/// more than asking.
-const WANTED_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
-/// Shortest span that is asked for, in seconds.
-const SHORTEST_SECONDS: f64 = 60.0;
 /// How often all queries of one store together may be tried again.
 const RETRIES: usize = 6;
 /// The pause before a query is tried again doubles from here.
@@ -48,11 +44,9 @@ pub struct Api {
     retries: usize,
     pause: Duration,
     /// How large the last answer was for the length of its span: metrics of one fleet are much of one size.
-    bytes_per_second: f64,
-    /// What it warned of.
-    pub warnings: BTreeSet<String>,
-    /// What else it said.
-    pub infos: BTreeSet<String>,
+    pub(super) bytes_per_second: f64,
+    /// What it said beside what it was asked for.
+    pub(super) heard: Heard,
 }
 
 impl Api {
@@ -68,8 +62,7 @@ impl Api {
             retries: RETRIES,
             pause: FIRST_PAUSE,
             bytes_per_second: 1.0,
-            warnings: BTreeSet::new(),
-            infos: BTreeSet::new(),
+            heard: Heard::default(),
         }
     }
 
@@ -87,10 +80,15 @@ impl Api {
     ///
     /// When there is no answer, or none that can be relied on.
     pub async fn query(&mut self, expression: &str, at: f64) -> Result<Vec<Series>, StoreError> {
-        let time = format!("{at:.3}");
-        let body = self.post("api/v1/query", &[("query", expression), ("time", &time)]).await?;
-        let matrix: Matrix = self.open(&body)?;
+        let body = self.ask(expression, at).await?;
+        let matrix: Matrix = self.heard.open(&body)?;
         Ok(matrix.result)
+    }
+
+    /// The same as it came.
+    pub(super) async fn ask(&mut self, expression: &str, at: f64) -> Result<Vec<u8>, StoreError> {
+        let time = format!("{at:.3}");
+        self.post("api/v1/query", &[("query", expression), ("time", &time)]).await
     }
 
     /// The samples of `selector` in a span, oldest first, in as many answers as it takes to keep each small. A sample
@@ -105,37 +103,11 @@ impl Api {
         span: Span,
         mut take: impl FnMut(Vec<Series>),
     ) -> Result<(), StoreError> {
-        let mut length =
-            (WANTED_BYTES / self.bytes_per_second).min(span.to - span.from).max(SHORTEST_SECONDS);
-        let mut from = span.from;
-        while from < span.to {
-            let to = (from + length).min(span.to);
-            // Whether the begin of a range belongs to it is not the same in all releases; a millisecond more is.
-            let milliseconds = ((to - from) * 1000.0).ceil() + 1.0;
-            let expression = format!("{selector}[{milliseconds:.0}ms]");
-            let time = format!("{to:.3}");
-            let answer = self.post("api/v1/query", &[("query", &expression), ("time", &time)]).await;
-            let body = match answer {
-                Err(error) if is_too_much(&error) && length > SHORTEST_SECONDS => {
-                    length = (length / 4.0).max(SHORTEST_SECONDS);
-                    continue;
-                }
-                Err(error) if is_too_much(&error) => {
-                    return Err(StoreError::TooLarge { selector: selector.to_owned() });
-                }
-                other => other?,
-            };
-            let matrix: Matrix = self.open(&body)?;
-            #[expect(clippy::cast_precision_loss, reason = "bodies are far below 2^53 bytes")]
-            let bytes = body.len() as f64;
+        let mut pages = Pages::of(self, selector.to_owned(), span);
+        while let Some(body) = pages.next(self).await? {
+            let matrix: Matrix = self.heard.open(&body)?;
             drop(body);
             take(matrix.result);
-            if bytes > 0.0 {
-                length = ((to - from) * WANTED_BYTES / bytes)
-                    .clamp(SHORTEST_SECONDS, (to - from) * 8.0 + SHORTEST_SECONDS);
-            }
-            self.bytes_per_second = (bytes / (to - from)).max(1.0);
-            from = to;
         }
         Ok(())
     }
@@ -150,7 +122,7 @@ impl Api {
         let mut pairs = vec![("start", start.as_str()), ("end", end.as_str())];
         pairs.extend(selectors.iter().map(|selector| ("match[]", selector.as_str())));
         let body = self.post("api/v1/series", &pairs).await?;
-        self.open(&body)
+        self.heard.open(&body)
     }
 
     /// The values of a label of all series that a selector matches.
@@ -168,7 +140,7 @@ impl Api {
         let pairs = [("start", start.as_str()), ("end", end.as_str()), ("match[]", selector)];
         let path = format!("api/v1/label/{label}/values?{}", form(&pairs));
         let body = self.fetch(&path, None).await?;
-        self.open(&body)
+        self.heard.open(&body)
     }
 
     /// What is known of a metric.
@@ -179,18 +151,11 @@ impl Api {
     pub async fn metadata<T: DeserializeOwned>(&mut self, metric: &str) -> Result<T, StoreError> {
         let path = format!("api/v1/metadata?{}", form(&[("metric", metric), ("limit", "1")]));
         let body = self.fetch(&path, None).await?;
-        self.open(&body)
+        self.heard.open(&body)
     }
 
     async fn post(&mut self, path: &str, pairs: &[(&str, &str)]) -> Result<Vec<u8>, StoreError> {
         self.fetch(path, Some(form(pairs))).await
-    }
-
-    fn open<T: DeserializeOwned>(&mut self, body: &[u8]) -> Result<T, StoreError> {
-        let said = answer::open(body)?;
-        self.warnings.extend(said.warnings);
-        self.infos.extend(said.infos);
-        Ok(said.data)
     }
 
     async fn fetch(&mut self, path: &str, form: Option<String>) -> Result<Vec<u8>, StoreError> {
@@ -226,7 +191,7 @@ impl Api {
 }
 
 /// Whether less at a time may work.
-fn is_too_much(error: &StoreError) -> bool {
+pub(super) fn is_too_much(error: &StoreError) -> bool {
     match error {
         StoreError::Http(HttpError::TooLong(_) | HttpError::Timeout(_)) => true,
         // Prometheus: "query processing would load too many samples into memory"; others have limits alike.

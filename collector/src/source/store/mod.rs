@@ -16,7 +16,9 @@
 //! - [`names`]: which metrics to ask for.
 //! - [`instances`]: who was there, and what it was when.
 //! - [`rounds`]: which round a scrape showed.
-//! - [`read`](mod@read): all that into one [`Packed`](crate::observation::Packed) an instance.
+//! - `pages`: spans that make answers of a size; `intake`: reads one while the store works on the next.
+//! - `reading`: samples into one [`Packed`](crate::observation::Packed) an instance.
+//! - [`read`](mod@read): asks for all that, in its order.
 //!
 //! Rounds are told apart by `tierprobe_probe_last_round_timestamp_seconds` of the same scrape, as on the wire, so
 //! the same rounds give the same observations whether they come through a store or not.
@@ -24,8 +26,11 @@
 pub mod answer;
 pub mod api;
 pub mod instances;
+mod intake;
 pub mod names;
+mod pages;
 pub mod read;
+mod reading;
 pub mod rounds;
 
 use std::time::Duration;

@@ -1,29 +1,26 @@
 //! A store's samples into one [`Packed`] an instance.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
-use super::answer::Series;
 use super::api::{Api, Span, equals, matches};
-use super::instances::{Era, Fleet};
+use super::instances::Fleet;
+use super::intake::{Intake, Part};
 use super::names::{self, Metric};
-use super::rounds::Rounds;
+use super::pages::Pages;
+use super::reading::Reading;
 use super::{Options, StoreError};
 use crate::date::utc_minute;
 use crate::http::{Access, Address, Net};
-use crate::observation::{
-    Instance, Labels, Packed, Packer, Reading as Value, SeriesKey, Vocabulary, probe_of,
-};
+use crate::observation::{Packed, Vocabulary, probe_of};
 use crate::source::identity;
 
 const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
 const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
 const ALL_NAMES: &str = "(instance:)?tierprobe_.+";
-/// After how long without a scrape an instance is stale, in seconds: when Prometheus itself no longer shows it.
-const STALE_SECONDS: f64 = 300.0;
 /// What is asked for besides what was computed, in seconds.
 const RECENT_SECONDS: f64 = 60.0;
 /// Up to how many instances are asked for by name; beyond, asking for all is cheaper.
@@ -70,34 +67,45 @@ pub async fn read(
     let names: BTreeSet<String> = api.values_of("__name__", &all, span).await?;
     let wanted = names::wanted(&names, statistic);
 
-    let mut reading = Reading::new(source, vocabulary, fleet);
-    for probe in reading.fleet.probes.clone() {
-        let all = reading.fleet.probes.iter().map(String::as_str);
-        let is_of = |metric: &&Metric| probe_of(&metric.family, all.clone()) == Some(&probe);
+    let probes = fleet.probes.clone();
+    let mut intake = Intake::start(Reading::new(source, vocabulary, fleet));
+    for probe in &probes {
+        let is_of = |metric: &&Metric| {
+            probe_of(&metric.family, probes.iter().map(String::as_str)) == Some(probe.as_str())
+        };
         let metrics: Vec<&Metric> = wanted.iter().filter(is_of).collect();
         if metrics.is_empty() {
             continue;
         }
-        let of_probe = [equals("probe", &probe)];
-        let selector = api.selector(LAST_ROUND, &of_probe);
-        api.samples(&selector, span, |series| reading.add_rounds(series)).await?;
-        let selector = api.selector(LAST_ROUND_DISTURBED, &of_probe);
-        api.samples(&selector, span, |series| reading.mark_rounds(series)).await?;
+        let of_probe = [equals("probe", probe)];
+        let mut pages = Pages::of(&api, api.selector(LAST_ROUND, &of_probe), span);
+        while let Some(body) = pages.next(&mut api).await? {
+            intake.give(Part::Rounds(body)).await?;
+        }
+        let mut pages = Pages::of(&api, api.selector(LAST_ROUND_DISTURBED, &of_probe), span);
+        while let Some(body) = pages.next(&mut api).await? {
+            intake.give(Part::Marks(body)).await?;
+        }
         for metric in metrics {
+            intake.give(Part::Metric(metric.clone())).await?;
             let quantile: Vec<String> =
                 metric.quantile.iter().map(|quantile| matches("quantile", quantile)).collect();
-            let selector = api.selector(&metric.name, &quantile);
-            let mut taken = Taken::new();
-            api.samples(&selector, span, |series| reading.observe(metric, series, &mut taken)).await?;
-            progress(reading.observations);
+            let mut pages = Pages::of(&api, api.selector(&metric.name, &quantile), span);
+            while let Some(body) = pages.next(&mut api).await? {
+                intake.give(Part::Values(body)).await?;
+            }
+            progress(intake.observations());
         }
-        reading.end_probe();
+        intake.give(Part::EndOfProbe).await?;
     }
     describe(&mut api, &wanted, vocabulary).await;
+    let (reading, heard) = intake.end().await?;
+    progress(reading.observations());
+    api.heard.add(heard);
     Ok(Stored {
         collected: reading.finish(span.to),
-        warnings: api.warnings.into_iter().collect(),
-        infos: api.infos.into_iter().collect(),
+        warnings: api.heard.warnings.into_iter().collect(),
+        infos: api.heard.infos.into_iter().collect(),
     })
 }
 
@@ -141,129 +149,6 @@ async fn describe(api: &mut Api, wanted: &BTreeSet<Metric>, vocabulary: &Vocabul
         if let Some(metadata) = known.into_values().flatten().find(|metadata| !metadata.help.is_empty()) {
             vocabulary.describe(&metric.family, &metadata.help);
         }
-    }
-}
-
-/// Which round of a series was taken last, by its instance and its own labels.
-type Taken = HashMap<(usize, Labels), usize>;
-
-/// What was read so far.
-struct Reading {
-    fleet: Fleet,
-    /// The eras of each instance: from when on, and which of `collected` it is.
-    eras: Vec<Vec<(f64, usize)>>,
-    collected: Vec<Packer>,
-    /// Of the probe that is read.
-    rounds: Vec<Rounds>,
-    last_scraped: Vec<f64>,
-    observations: usize,
-}
-
-impl Reading {
-    fn new(source: &str, vocabulary: &Vocabulary, fleet: Fleet) -> Self {
-        let mut collected: Vec<Packer> = Vec::new();
-        let mut eras = Vec::new();
-        for at in 0..fleet.len() {
-            let first = collected.len();
-            let mut told: Vec<Instance> = Vec::new();
-            let mut own = Vec::new();
-            for Era { from, instance } in fleet.eras(at) {
-                // Who was away and came back is the same again.
-                let known = told.iter().position(|one| *one == instance);
-                own.push((from, first + known.unwrap_or(told.len())));
-                if known.is_none() {
-                    collected.push(Packer::new(source, instance.clone(), vocabulary));
-                    told.push(instance);
-                }
-            }
-            eras.push(own);
-        }
-        let rounds = vec![Rounds::default(); fleet.len()];
-        let last_scraped = vec![0.0; fleet.len()];
-        Self { fleet, eras, collected, rounds, last_scraped, observations: 0 }
-    }
-
-    fn add_rounds(&mut self, series: Vec<Series>) {
-        for one in series {
-            if let Some(rounds) = self.fleet.find(&one.metric).and_then(|at| self.rounds.get_mut(at)) {
-                rounds.add(&one.values.0);
-            }
-        }
-    }
-
-    fn mark_rounds(&mut self, series: Vec<Series>) {
-        for one in series {
-            if let Some(rounds) = self.fleet.find(&one.metric).and_then(|at| self.rounds.get_mut(at)) {
-                rounds.mark(&one.values.0);
-            }
-        }
-    }
-
-    fn observe(&mut self, metric: &Metric, series: Vec<Series>, taken: &mut Taken) {
-        for one in series {
-            let Some(at) = self.fleet.find(&one.metric) else { continue };
-            let (Some(rounds), Some(eras)) = (self.rounds.get(at), self.eras.get(at)) else { continue };
-            let mut labels = self.fleet.own(one.metric);
-            labels.remove("quantile");
-            if metric.name != metric.family && metric.quantile.is_none() {
-                // The rule has joined it.
-                labels.remove("tier");
-            }
-            let key = SeriesKey { family: metric.family.clone(), labels, statistic: metric.statistic };
-            let mut last = taken.get(&(at, key.labels.clone())).copied();
-            let mut values: Vec<(usize, Value)> = Vec::new();
-            for sample in &one.values.0 {
-                let Some((round_at, round)) = rounds.at(sample.at) else { continue };
-                // A store that shows where a series ends shows it as NaN.
-                if !round.counts || last.is_some_and(|last| round_at <= last) || sample.value.is_nan() {
-                    continue;
-                }
-                last = Some(round_at);
-                let Some((_, which)) = eras.iter().rfind(|(from, _)| *from <= sample.at) else { continue };
-                let (timestamp, disturbed) = (round.ended, round.disturbed);
-                values.push((*which, Value { timestamp, value: sample.value, disturbed }));
-            }
-            self.observations += values.len();
-            for of_era in values.chunk_by(|(a, _), (b, _)| a == b) {
-                if let Some((which, _)) = of_era.first()
-                    && let Some(collected) = self.collected.get_mut(*which)
-                {
-                    collected.series(&key, of_era.iter().map(|(_, value)| *value));
-                }
-            }
-            if let Some(last) = last {
-                taken.insert((at, key.labels), last);
-            }
-        }
-    }
-
-    /// Forgets the rounds of one probe, as those of all together would be the most of all that is kept.
-    fn end_probe(&mut self) {
-        for (at, rounds) in self.rounds.iter_mut().enumerate() {
-            let rounds = std::mem::take(rounds);
-            if let Some(last) = self.last_scraped.get_mut(at) {
-                *last = last.max(rounds.last_scraped());
-            }
-            let latest = self.eras.get(at).and_then(|eras| eras.last());
-            if let Some(collected) = latest.and_then(|(_, which)| self.collected.get_mut(*which)) {
-                collected.about().discarded.clock_resets += rounds.clock_resets();
-            }
-        }
-    }
-
-    fn finish(mut self, to: f64) -> Vec<Packed> {
-        for (eras, last) in self.eras.iter().zip(&self.last_scraped) {
-            let age = to - last;
-            if let Some(collected) = eras.last().and_then(|(_, which)| self.collected.get_mut(*which))
-                && age > STALE_SECONDS
-                && *last > 0.0
-            {
-                collected.about().stale_seconds = Some(age);
-            }
-        }
-        let mut packed: Vec<Packed> = self.collected.into_iter().map(Packer::pack).collect();
-        packed.retain(|packed| !packed.is_empty());
-        packed
     }
 }
 

@@ -8,9 +8,13 @@ use tierprobe_model::Unit;
 use tierprobe_tests::fleet::{LIKENESS, Random, TIERS, noise};
 
 use super::child;
-use crate::table::Table;
+use crate::table::{Table, median};
 
 const SIZES: [usize; 3] = [100, 1000, 10_000];
+/// How often each size is measured.
+const TURNS: usize = 5;
+/// By how much an instance may cost more in a fleet ten times as large: about what turns differ by.
+const SLACK: f64 = 0.1;
 const ROUNDS: usize = 60;
 /// Durations and gauges: 60 rows a comparison.
 const PROBES: [&str; 10] =
@@ -24,31 +28,74 @@ const DISTURBED: f64 = 0.05;
 const MOST_SECONDS: f64 = 10.0;
 const MOST_BYTES: f64 = 500.0 * 1_048_576.0;
 
+/// What one size took: seconds and peak bytes, an entry a turn.
+#[derive(Default)]
+struct Taken {
+    seconds: Vec<f64>,
+    peaks: Vec<f64>,
+}
+
 pub(super) fn table() -> anyhow::Result<Table> {
-    eprintln!("Comparing fleets:");
+    let mut taken: [Taken; SIZES.len()] = Default::default();
+    for turn in 1..=TURNS {
+        // In turn, so that a machine whose speed drifts makes no growth.
+        for (size, taken) in SIZES.into_iter().zip(&mut taken) {
+            eprintln!("Comparing fleets, turn {turn} of {TURNS}: {size} instances");
+            let numbers = child::measure("compare", size)?;
+            let [seconds, peak] = numbers.as_slice() else { anyhow::bail!("{numbers:?}") };
+            taken.seconds.push(*seconds);
+            taken.peaks.push(*peak);
+        }
+    }
     let mut table = Table::new(
         format!("Comparing, {ROUNDS} rounds of {} series an instance", PROBES.len() * SERIES_A_PROBE),
-        &["instances", "values", "CPU for comparing", "an instance", "peak of memory", "promised"],
+        &[
+            "instances",
+            "values",
+            "CPU for comparing",
+            "an instance",
+            "least and most of all turns",
+            "growth",
+            "peak of memory",
+            "promised",
+        ],
     );
-    for size in SIZES {
-        let numbers = child::measure("compare", size)?;
-        let [seconds, peak] = numbers.as_slice() else { anyhow::bail!("{numbers:?}") };
-        let promised = if size == 10_000 {
-            let met = *seconds <= MOST_SECONDS && *peak <= MOST_BYTES;
-            format!("10 s, 500 MiB, {}", if met { "met" } else { "not met" })
-        } else {
-            String::new()
-        };
+    let mut before: Option<f64> = None;
+    for (size, mut taken) in SIZES.into_iter().zip(taken) {
+        let (seconds, peak) = (median(&mut taken.seconds), taken.peaks.iter().copied().fold(0.0, f64::max));
+        let of_one = |seconds: f64| seconds / f64::from(u32::try_from(size).unwrap_or(u32::MAX));
+        let ends = taken.seconds.first().zip(taken.seconds.last());
+        let (least, most) =
+            ends.map_or((f64::NAN, f64::NAN), |(least, most)| (of_one(*least), of_one(*most)));
+        let growth = before.replace(of_one(seconds)).map(|before| of_one(seconds) / before);
+        let mut promised = Vec::new();
+        if let Some(growth) = growth {
+            promised.push(format!("growth of 1, {}", met(growth <= 1.0 + SLACK)));
+        }
+        if size == 10_000 {
+            promised.push(format!("10 s, 500 MiB, {}", met(seconds <= MOST_SECONDS && peak <= MOST_BYTES)));
+        }
         table.row([
             size.to_string(),
             (size * ROUNDS * PROBES.len() * SERIES_A_PROBE).to_string(),
-            Unit::Seconds.human(*seconds),
-            Unit::Seconds.human(seconds / f64::from(u32::try_from(size)?)),
-            Unit::Bytes.human(*peak),
-            promised,
+            Unit::Seconds.human(seconds),
+            Unit::Seconds.human(of_one(seconds)),
+            format!("{} to {}", Unit::Seconds.human(least), Unit::Seconds.human(most)),
+            growth.map(|growth| format!("{growth:.2}")).unwrap_or_default(),
+            Unit::Bytes.human(peak),
+            promised.join("; "),
         ]);
     }
+    table.note(format!(
+        "Medians of {TURNS} turns, memory the most of them; growth: what an instance costs, against ten times fewer \
+         instances, 1 is linear and up to {:.2} is met",
+        1.0 + SLACK
+    ));
     Ok(table)
+}
+
+const fn met(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "not met" }
 }
 
 /// Seconds that comparing and writing the report take. The fleet is drawn one instance after the other, as sources

@@ -94,9 +94,9 @@ pub(super) fn tables() -> anyhow::Result<Vec<Table>> {
 }
 
 fn table(what: &str, text: &str) -> anyhow::Result<Table> {
-    eprintln!("Parsing {what}:");
     let lines = text.lines().filter(|line| !line.starts_with('#')).count();
     ensure!(events(text)? == lines, "not every line is a sample");
+    eprintln!("Parsing {what}:");
     let title = format!("Parsing {what}, {} KiB with {lines} samples, on one core", text.len() / 1024);
     let mut table = Table::new(title, &["parser", "MB/s", "our events against it"]);
     let mut ours = Vec::new();

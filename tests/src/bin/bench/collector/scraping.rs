@@ -54,6 +54,7 @@ pub(crate) fn table() -> anyhow::Result<Table> {
             promised.to_owned(),
         ]);
     };
+    eprintln!("  by tierprobe-collector");
     let ours = collector(&targets)?;
     let met = ours.cores <= MOST_CORES && ours.peak <= MOST_BYTES;
     row(
@@ -62,6 +63,7 @@ pub(crate) fn table() -> anyhow::Result<Table> {
         if met { "one core, 300 MiB, met" } else { "one core, 300 MiB, not met" },
     );
     if let Some(program) = find("prometheus") {
+        eprintln!("  by Prometheus");
         row("Prometheus", &prometheus(&program, &targets)?, "");
     }
     Ok(table)
@@ -126,7 +128,9 @@ fn prometheus(program: &Path, targets: &[String]) -> anyhow::Result<Cost> {
 
 /// What the process takes from the end of the warm-up on.
 fn measure(id: u32) -> anyhow::Result<Cost> {
+    eprintln!("  warming up for {} s", WARM_UP.as_secs());
     std::thread::sleep(WARM_UP);
+    eprintln!("  measuring for {} s", MEASURED.as_secs());
     let before = cpu_seconds(id)?;
     std::thread::sleep(MEASURED);
     let cores = (cpu_seconds(id)? - before) / MEASURED.as_secs_f64();
