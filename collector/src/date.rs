@@ -10,6 +10,13 @@ pub fn utc_minute(seconds: f64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)
 }
 
+/// The same to the second, such as `2026-11-24 16:58:07 UTC`.
+#[must_use]
+pub fn utc_second(seconds: f64) -> String {
+    let minute = utc_minute(seconds);
+    format!("{}:{:02.0} UTC", minute.trim_end_matches(" UTC"), seconds.floor().rem_euclid(60.0))
+}
+
 /// Seconds since the epoch of a point in time as RFC 3339 has it, such as `2026-11-24T16:58:00Z`, or of such a number.
 ///
 /// # Errors

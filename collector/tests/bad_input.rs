@@ -23,6 +23,9 @@ const MOST_TIME: Duration = Duration::from_secs(60);
 
 /// Packed once: packing takes longer than unpacking.
 static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(&vec![b'#'; 64 << 20]));
+static ZSTD_BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    ruzstd::encoding::compress_to_vec(&*vec![b'#'; 64 << 20], ruzstd::encoding::CompressionLevel::Fastest)
+});
 
 /// A target that answers each request with what `answer` writes.
 fn serve(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
@@ -86,6 +89,13 @@ const TARGETS: &[(Answer, &[&str])] = &[
         |stream| {
             head(stream, &format!("Content-Encoding: gzip\r\nContent-Length: {}\r\n", BOMB.len()))?;
             stream.write_all(&BOMB)
+        },
+        &["MiB", "time"],
+    ),
+    (
+        |stream| {
+            head(stream, &format!("Content-Encoding: zstd\r\nContent-Length: {}\r\n", ZSTD_BOMB.len()))?;
+            stream.write_all(&ZSTD_BOMB)
         },
         &["MiB", "time"],
     ),

@@ -21,8 +21,8 @@ const FLAGS: [&str; 12] = [
     "--disable-extensions",
     "--hide-scrollbars",
     "--enable-logging=stderr",
-    // Names lead nowhere, whoever asks.
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    // Names lead nowhere, whoever asks; only what a test serves on this machine is there.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
 /// A browser that is started anew for each page, with a profile of its own.
@@ -50,7 +50,13 @@ impl Chromium {
     /// The document of a file after its scripts have run.
     #[must_use]
     pub fn document(&self, file: &Path) -> Visit {
-        self.visit(file, &["--dump-dom", "--virtual-time-budget=4000", "--window-size=1600,1000"])
+        self.document_at(&address(file))
+    }
+
+    /// The same of what is served at an address, which must be one of this machine.
+    #[must_use]
+    pub fn document_at(&self, address: &str) -> Visit {
+        self.visit(address, &["--dump-dom", "--virtual-time-budget=4000", "--window-size=1600,1000"])
     }
 
     /// A picture of a file in a window of this size.
@@ -58,12 +64,23 @@ impl Chromium {
     /// # Panics
     ///
     /// If there is none.
-    pub fn screenshot(&self, file: &Path, (width, height): (u32, u32), to: &Path) -> Visit {
+    pub fn screenshot(&self, file: &Path, size: (u32, u32), to: &Path) -> Visit {
+        self.screenshot_at(&address(file), size, to)
+    }
+
+    /// The same of what is served at an address.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub fn screenshot_at(&self, address: &str, (width, height): (u32, u32), to: &Path) -> Visit {
+        // Should there be no folder, there will be no picture.
+        let _is_there = to.parent().map(std::fs::create_dir_all);
         let _was_not_there = std::fs::remove_file(to);
         let window = format!("--window-size={width},{height}");
-        let visit = self.visit(file, &[&window, &format!("--screenshot={}", to.display())]);
+        let visit = self.visit(address, &[&window, &format!("--screenshot={}", to.display())]);
         let size = std::fs::metadata(to).map_or(0, |metadata| metadata.len());
-        assert!(size > 10_000, "no picture of {}: {size} bytes\n{}", file.display(), visit.output);
+        assert!(size > 10_000, "no picture of {address}: {size} bytes\n{}", visit.output);
         visit
     }
 
@@ -76,21 +93,21 @@ impl Chromium {
     #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn pdf(&self, file: &Path, to: &Path) -> Vec<u8> {
         let _was_not_there = std::fs::remove_file(to);
-        let visit =
-            self.visit(file, &["--no-pdf-header-footer", &format!("--print-to-pdf={}", to.display())]);
+        let visit = self
+            .visit(&address(file), &["--no-pdf-header-footer", &format!("--print-to-pdf={}", to.display())]);
         assert!(to.is_file(), "{} was not printed:\n{}", file.display(), visit.output);
         std::fs::read(to).unwrap()
     }
 
     #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    fn visit(&self, file: &Path, flags: &[&str]) -> Visit {
+    fn visit(&self, address: &str, flags: &[&str]) -> Visit {
         let folder = tempfile::tempdir().unwrap();
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
         let mut child = Command::new(&self.program)
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
             .args(flags)
-            .arg(format!("file://{}", file.canonicalize().unwrap().display()))
+            .arg(address)
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(&stdout).unwrap())
             .stderr(std::fs::File::create(&stderr).unwrap())
@@ -103,7 +120,7 @@ impl Chromium {
             if Instant::now() > deadline {
                 let _has_ended_already = child.kill();
                 let _nothing_left_to_do = child.wait();
-                assert!(Instant::now() < deadline, "{} takes for ever:\n{}", file.display(), text(&stderr));
+                assert!(Instant::now() < deadline, "{address} takes for ever:\n{}", text(&stderr));
             }
             std::thread::sleep(LOOK);
         }
@@ -111,4 +128,9 @@ impl Chromium {
         let console = log.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect();
         Visit { output: text(&stdout) + &log, console }
     }
+}
+
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn address(file: &Path) -> String {
+    format!("file://{}", file.canonicalize().unwrap().display())
 }

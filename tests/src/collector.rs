@@ -49,6 +49,12 @@ impl Collector {
         self.program.wait_for("/-/ready", |_| get(&url, &[]));
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+
     /// Host and port that it answers on.
     #[must_use]
     pub fn address(&self) -> &str {

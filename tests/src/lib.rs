@@ -8,7 +8,7 @@
 //! - [`fake`]: agents that show what a test wants them to.
 //! - [`http`]: asks them.
 //! - [`measured`]: what `measure` found.
-//! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown.
+//! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown; [`inspection`]: what is wrong with it.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
@@ -32,6 +32,7 @@ pub mod fleet;
 pub mod guest;
 pub mod halves;
 pub mod http;
+pub mod inspection;
 pub mod measured;
 pub mod namespace;
 pub mod need;

@@ -2,74 +2,14 @@
 //!
 //! Pictures of what was looked at stay in `out/pages`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test fails by panicking; clippy exempts test functions, but not what they call"
-)]
-
-use std::path::PathBuf;
-
-use serde_json::Value;
 use tierprobe_tests::chromium::Chromium;
+use tierprobe_tests::inspection::{is_sound, written};
 use tierprobe_tests::need::need;
 use tierprobe_tests::pages::{COSTS, Drawn, Tier};
 use tierprobe_tests::repository;
 
-/// Looks at a page in frames of several widths, and writes down what is wrong with it.
-const INSPECT: &str = include_str!("page/inspect.html");
-
-const IDS: [&str; 9] = [
-    "warnings",
-    "findings",
-    "decision",
-    "ratios",
-    "distributions",
-    "course",
-    "evidence",
-    "excluded",
-    "method",
-];
-
 fn browser() -> Option<Chromium> {
     need("chromium").map(Chromium::new)
-}
-
-fn written(name: &str, text: &str) -> PathBuf {
-    let folder = repository("out/pages");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;")
-}
-
-/// What the inspection found, of a page that it was given.
-fn inspected(browser: &Chromium, name: &str, page: &str) -> Value {
-    let file = written(&format!("{name}-inspected.html"), &INSPECT.replace("PAGE", &escaped(page)));
-    let visit = browser.document(&file);
-    assert_eq!(visit.console, Vec::<String>::new(), "{name}");
-    let found = visit.output.split("<pre id=\"found\">").nth(1).and_then(|rest| rest.split("</pre>").next());
-    let found = found.unwrap_or_else(|| panic!("{name}: no inspection in\n{}", visit.output));
-    let found = found.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    serde_json::from_str(&found).unwrap_or_else(|error| panic!("{name}: {error}: {found}"))
-}
-
-fn is_sound(browser: &Chromium, name: &str, page: &str) -> Value {
-    let found = inspected(browser, name, page);
-    for complaint in ["overflow", "contrast", "unnamed"] {
-        let complaints = found[complaint].as_array().unwrap();
-        assert!(complaints.is_empty(), "{name}: {complaint}: {complaints:#?}");
-    }
-    for id in IDS {
-        assert!(found["sections"].as_array().unwrap().iter().any(|section| section == id), "{name}: no {id}");
-    }
-    assert_eq!(found["widths"], serde_json::json!([360, 800, 1400]), "{name}");
-    found
 }
 
 /// Two tiers of a fleet, with a label that nobody would want.
@@ -140,7 +80,7 @@ fn a_fleet_is_sound_in_any_width_and_can_be_printed() {
 fn all_tiers_and_huge_ratios_are_sound() {
     let Some(browser) = browser() else { return };
     let page = all_tiers().page();
-    is_sound(&browser, "all", &page);
+    let _nothing_more_to_see = is_sound(&browser, "all", &page);
     let file = written("all.html", &page);
     browser.screenshot(&file, (1400, 6000), &repository("out/pages/all-1400.png"));
 }
@@ -149,7 +89,7 @@ fn all_tiers_and_huge_ratios_are_sound() {
 fn one_host_a_side_is_sound() {
     let Some(browser) = browser() else { return };
     let page = one_host_a_side().page();
-    is_sound(&browser, "one", &page);
+    let _nothing_more_to_see = is_sound(&browser, "one", &page);
     let file = written("one.html", &page);
     browser.screenshot(&file, (800, 3000), &repository("out/pages/one-800.png"));
 }

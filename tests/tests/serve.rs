@@ -10,8 +10,16 @@
 mod answers;
 #[path = "serve/clients.rs"]
 mod clients;
+#[path = "serve/lists.rs"]
+mod lists;
+#[path = "serve/page.rs"]
+mod page;
+#[path = "serve/scraped.rs"]
+mod scraped;
 #[path = "serve/store.rs"]
 mod store;
+#[path = "serve/window.rs"]
+mod window;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

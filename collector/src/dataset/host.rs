@@ -177,7 +177,7 @@ pub(crate) fn value(
 ) -> Result<(f64, usize), LeftOut> {
     scratch.clear();
     if disturbed == 0 || rounds == Rounds::All {
-        scratch.extend_from_slice(readings.values());
+        readings.append_to(scratch);
     } else {
         scratch.extend(counting(readings, rounds).map(|reading| reading.value));
     }

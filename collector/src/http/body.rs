@@ -1,8 +1,7 @@
 //! Bodies of answers, with limits.
 
-use std::io::Read as _;
+use std::borrow::Cow;
 
-use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::body::Incoming;
@@ -10,6 +9,7 @@ use hyper::header::CONTENT_ENCODING;
 
 use super::net::Share;
 use super::{HttpError, Net};
+use crate::source::unpack::{self, UnpackError};
 
 /// The whole body, unpacked, and no more of it than `limit` bytes at any time.
 pub(super) async fn read(
@@ -32,49 +32,51 @@ pub(super) async fn read(
             bytes.extend_from_slice(data);
         }
     }
-    match headers.get(CONTENT_ENCODING).map(hyper::header::HeaderValue::as_bytes) {
-        None | Some(b"" | b"identity") => Ok(bytes),
-        Some(b"gzip" | b"x-gzip") => unpack(&bytes, limit),
-        Some(other) => Err(HttpError::Encoding(String::from_utf8_lossy(other).chars().take(40).collect())),
-    }
+    unpacked(bytes, &encoding(headers), limit)
 }
 
-fn unpack(packed: &[u8], limit: usize) -> Result<Vec<u8>, HttpError> {
-    let mut bytes = Vec::new();
-    let longest = u64::try_from(limit).map_or(u64::MAX, |limit| limit.saturating_add(1));
-    MultiGzDecoder::new(packed).take(longest).read_to_end(&mut bytes).map_err(HttpError::Gzip)?;
-    if bytes.len() > limit { Err(HttpError::TooLong(limit)) } else { Ok(bytes) }
+/// How it says that it is packed; several layers as one list, which nothing here takes.
+fn encoding(headers: &HeaderMap) -> String {
+    let all = headers.get_all(CONTENT_ENCODING).into_iter();
+    let all: Vec<_> = all.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    all.join(", ")
+}
+
+fn unpacked(bytes: Vec<u8>, encoding: &str, limit: usize) -> Result<Vec<u8>, HttpError> {
+    let unpacked = match unpack::decode(&bytes, encoding, limit) {
+        Ok(Cow::Owned(unpacked)) => unpacked,
+        Ok(Cow::Borrowed(_)) => return Ok(bytes),
+        Err(UnpackError::TooLarge { .. }) => return Err(HttpError::TooLong(limit)),
+        Err(UnpackError::Unknown(other)) => return Err(HttpError::Encoding(other)),
+        Err(UnpackError::Broken { encoding, error }) => return Err(HttpError::Packed { encoding, error }),
+        Err(UnpackError::Read(error)) => return Err(HttpError::Protocol(error.to_string())),
+    };
+    Ok(unpacked)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
+    use hyper::header::HeaderValue;
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
+    #[test]
+    fn a_body_that_was_packed_twice_is_refused_by_name() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(encoding(&headers), "");
+        for layer in ["zstd", "gzip"] {
+            headers.append(CONTENT_ENCODING, HeaderValue::from_static(layer));
+        }
+        let error = unpacked(b"x".to_vec(), &encoding(&headers), 10).unwrap_err();
+        assert!(matches!(&error, HttpError::Encoding(layers) if layers == "zstd, gzip"), "{error}");
     }
 
     #[test]
-    fn what_was_packed_is_unpacked() {
-        assert_eq!(unpack(&gzip(b"text"), 4).unwrap(), b"text");
-        let twice = [gzip(b"te"), gzip(b"xt")].concat();
-        assert_eq!(unpack(&twice, 4).unwrap(), b"text");
-    }
-
-    #[test]
-    fn a_bomb_does_not_go_off() {
-        let bomb = gzip(&vec![0; 8 * 1024 * 1024]);
-        assert!(bomb.len() < 64 * 1024);
-        assert!(matches!(unpack(&bomb, 1024 * 1024), Err(HttpError::TooLong(_))));
-    }
-
-    #[test]
-    fn what_is_cut_off_or_no_gzip_is_refused() {
-        let whole = gzip(b"some text that is long enough");
-        assert!(matches!(unpack(&whole[..whole.len() - 4], 100), Err(HttpError::Gzip(_))));
-        assert!(matches!(unpack(b"no gzip", 100), Err(HttpError::Gzip(_))));
+    fn what_is_too_long_or_broken_is_said_in_the_words_of_requests() {
+        assert_eq!(unpacked(b"text".to_vec(), "identity", 4).unwrap(), b"text");
+        assert!(matches!(unpacked(b"text".to_vec(), "", 3), Err(HttpError::TooLong(3))));
+        for encoding in ["gzip", "zstd"] {
+            let error = unpacked(b"none".to_vec(), encoding, 100).unwrap_err();
+            assert!(error.to_string().contains(encoding), "{error}");
+        }
     }
 }

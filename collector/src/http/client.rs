@@ -17,9 +17,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::{Access, Address, HttpError, Net, body};
+use crate::source::unpack;
 
-/// Read at a time from a connection, in bytes. Each kept connection may hold on to so much.
-const BUFFER_BYTES: usize = 16 * 1024;
+/// Read at a time from a connection, in bytes; hyper takes no less. Each kept connection may hold on to so much.
+const BUFFER_BYTES: usize = 8 * 1024;
 const USER_AGENT: &str = concat!("tierprobe-collector/", env!("CARGO_PKG_VERSION"));
 
 /// What an answer may cost.
@@ -178,7 +179,7 @@ impl Client {
                 // On one machine packing costs both sides more than it saves.
                 .header(
                     header::ACCEPT_ENCODING,
-                    if self.address.is_loopback() { "identity" } else { "gzip" },
+                    if self.address.is_loopback() { "identity" } else { unpack::ACCEPTED },
                 ),
         )
         .map_err(|error| HttpError::Protocol(error.to_string()))?;

@@ -45,8 +45,13 @@ pub enum HttpError {
     #[error("the answer does not end within {} MiB", .0.div_ceil(1024 * 1024))]
     TooLong(usize),
     /// The body says that it is packed, and cannot be unpacked.
-    #[error("the answer is no gzip although it says so: {0}")]
-    Gzip(std::io::Error),
+    #[error("the answer is no {encoding} although it says so, or is cut off: {error}")]
+    Packed {
+        /// How it says that it is packed.
+        encoding: &'static str,
+        /// What is wrong with it.
+        error: std::io::Error,
+    },
     /// The body is packed in a way that was not asked for.
     #[error("the answer is packed as {0:?}, which was not asked for")]
     Encoding(String),

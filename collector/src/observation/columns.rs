@@ -70,7 +70,8 @@ impl Columns {
             for ((timestamp, disturbed), value) in rounds.filter(|(_, value)| !value.is_nan()) {
                 take(column.id, Reading { timestamp: *timestamp, value: *value, disturbed: *disturbed });
             }
-            column.values.clear();
+            // A fleet has thousands of them, which would hold on to more than there is in them.
+            column.values = Vec::new();
         }
         for track in &mut self.tracks {
             track.timestamps.clear();

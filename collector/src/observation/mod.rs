@@ -3,13 +3,14 @@
 //! - [`statistic`]: which number of a round an observation is.
 //! - [`series`]: which series it is of; the vocabulary that keeps each once.
 //! - [`track`]: rounds, and the readings at them.
-//! - [`packed`]: one instance's observations in a few bytes each; `columns` while they grow.
+//! - [`packed`]: one instance's observations in a few bytes each; `columns` while they grow, `values` when they are there.
 
 mod columns;
 pub mod packed;
 pub mod series;
 pub mod statistic;
 pub mod track;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! One instance's observations, packed.
 //!
 //! Ten thousand instances with sixty rounds of sixty series are 36 million values. As a list of [`Observation`]s they
-//! would be gigabytes; here a value is eight bytes, the ends of rounds are kept once for all series that share them,
+//! would be gigabytes; here a value is eight bytes, or four where they hold it, the ends of rounds are kept once for all series that share them,
 //! and a series' key is a place in a [`Vocabulary`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::columns::Columns;
 use super::series::{SeriesId, SeriesKey, Vocabulary};
 use super::track::{Reading, Readings, Track};
+use super::values::Values;
 use super::{Collected, Discarded, Instance, Observation};
 
 /// One instance with all its observations, in time order, each round once: [`Collected`] in a few bytes a value.
@@ -54,7 +55,7 @@ impl Packed {
     /// Whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.series.values.is_empty()
+        self.observations() == 0
     }
 
     /// The same as a list, for what is not much. Series by series, in time order within.
@@ -163,7 +164,7 @@ impl Collected {
 pub(crate) struct Series {
     pub(super) tracks: Box<[Track]>,
     pub(super) places: Box<[Place]>,
-    pub(super) values: Box<[f64]>,
+    pub(super) values: Values,
 }
 
 /// Where a series is.
@@ -212,7 +213,7 @@ impl Series {
     fn at(&self, place: &Place) -> Option<Readings<'_>> {
         let track = self.tracks.get(place.track as usize)?;
         let begin = place.begin as usize;
-        Some(Readings::new(track, self.values.get(begin..begin + track.len())?))
+        Some(Readings::new(track, self.values.all().part(begin, begin + track.len())?))
     }
 
     /// The same under other places.
@@ -254,7 +255,7 @@ impl Series {
                 continue;
             };
             let track = *tracks.entry(place.track).or_insert_with(|| columns.add_whole_track(track));
-            columns.add_whole_column(track, place.id, readings.values());
+            columns.add_whole_column(track, place.id, &readings.values());
         }
         columns.pack().0
     }

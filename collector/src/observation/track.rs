@@ -1,5 +1,7 @@
 //! When rounds ended and which were disturbed, and the readings of one series at them.
 
+use super::values::Slice;
+
 /// One number at one round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
@@ -57,11 +59,11 @@ pub struct Readings<'a> {
     track: &'a Track,
     /// Where `values` begin in the track.
     begin: usize,
-    values: &'a [f64],
+    values: Slice<'a>,
 }
 
 impl<'a> Readings<'a> {
-    pub(crate) const fn new(track: &'a Track, values: &'a [f64]) -> Self {
+    pub(crate) const fn new(track: &'a Track, values: Slice<'a>) -> Self {
         Self { track, begin: 0, values }
     }
 
@@ -74,13 +76,20 @@ impl<'a> Readings<'a> {
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.len() == 0
     }
 
     /// The numbers, in the family's unit.
     #[must_use]
-    pub const fn values(&self) -> &'a [f64] {
-        self.values
+    pub fn values(&self) -> Vec<f64> {
+        let mut values = Vec::new();
+        self.append_to(&mut values);
+        values
+    }
+
+    /// Appends the numbers to a list.
+    pub(crate) fn append_to(&self, list: &mut Vec<f64>) {
+        self.values.append_to(list);
     }
 
     /// When their rounds ended, in seconds since the epoch.
@@ -103,7 +112,7 @@ impl<'a> Readings<'a> {
     pub fn get(&self, at: usize) -> Option<Reading> {
         let place = self.begin + at;
         Some(Reading {
-            value: *self.values.get(at)?,
+            value: self.values.at(at)?,
             timestamp: *self.track.timestamps.get(place)?,
             disturbed: self.track.disturbed(place),
         })
@@ -121,7 +130,8 @@ impl<'a> Readings<'a> {
         let timestamps = self.timestamps();
         let begin = timestamps.partition_point(|timestamp| *timestamp < from);
         let end = timestamps.partition_point(|timestamp| *timestamp < until).max(begin);
-        Self { begin: self.begin + begin, values: self.values.get(begin..end).unwrap_or_default(), ..*self }
+        let none = Slice::Single(&[]);
+        Self { begin: self.begin + begin, values: self.values.part(begin, end).unwrap_or(none), ..*self }
     }
 }
 
@@ -136,7 +146,7 @@ mod tests {
         let track = Track::new(&timestamps, &disturbed);
         assert!((0..200).all(|at| track.disturbed(at) == disturbed[at]) && !track.disturbed(200));
         assert!(track.is(&timestamps, &disturbed) && !track.is(&timestamps, &[false; 200]));
-        let readings = Readings::new(&track, &timestamps);
+        let readings = Readings::new(&track, Slice::Whole(&timestamps));
         assert_eq!(readings.disturbed(), 29);
         let within = readings.within(10.0, 17.0);
         assert_eq!((within.len(), within.disturbed()), (7, 1));

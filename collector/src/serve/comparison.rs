@@ -5,16 +5,18 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::board::Board;
 use super::config::Config;
+use super::coverage;
 use super::keeper::Keeper;
 use super::problem::Problem;
-use super::question::{Question, Window};
+use super::question::{self, Question};
 use super::site::Site;
 use super::{now, within};
 use crate::compare::{self, Comparison};
@@ -23,12 +25,11 @@ use crate::error::{CompareError, chain};
 use crate::report::{self, Input};
 use crate::store::StoreError;
 use crate::store::read::Query;
+use crate::store::window::{Seen, Window};
 
-/// Answers that are kept.
+/// Answers that are kept, and bytes that they may take together; the latest one is kept however large it is.
 const KEPT: usize = 32;
-
-/// Comparisons that are computed at the same time: one holds up to some hundred MiB.
-const AT_A_TIME: usize = 1;
+const KEPT_BYTES: usize = 24 << 20;
 
 /// How long somebody waits for a comparison before being told to ask again; it is finished all the same.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,9 +60,25 @@ pub struct Answer {
     pub span: Span,
     /// Whether the window is not over yet.
     pub is_live: bool,
+    /// How much of the window was observed.
+    pub seen: Seen,
+    /// Whether that is enough for verdicts, once the window is over.
+    pub is_whole: bool,
     /// How long it took.
     pub took: Duration,
 }
+
+impl Answer {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        const ROW: usize = 2048;
+        const SOURCE: usize = 256;
+        let Comparison { sources, dropped, .. } = &self.comparison;
+        self.page.len() + self.comparison.rows().count() * ROW + (sources.len() + dropped.len()) * SOURCE
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
 
 type Outcome = Result<Arc<Answer>, Problem>;
 
@@ -86,7 +103,9 @@ pub struct Comparisons {
     board: Arc<Board>,
     keeper: Arc<Keeper>,
     entries: Arc<Mutex<VecDeque<Entry>>>,
-    places: Arc<Semaphore>,
+    /// To the thread that computes one after the other: one holds up to some hundred MiB, and what it leaves to the
+    /// thread's part of the heap is there for the next one.
+    jobs: mpsc::Sender<Job>,
     /// The usual question's latest answer, for metrics.
     latest: Mutex<Option<Arc<Answer>>>,
     /// Why the usual question had no answer last.
@@ -98,12 +117,20 @@ impl Comparisons {
     /// None so far.
     #[must_use]
     pub fn new(config: Arc<Config>, board: Arc<Board>, keeper: Arc<Keeper>) -> Self {
+        let (jobs, waiting) = mpsc::channel::<Job>();
+        let computing = std::thread::Builder::new().name("comparing".to_owned()).spawn(move || {
+            // Whoever waits for one that panics hears of it by the end of the job.
+            waiting.into_iter().for_each(|job| drop(catch_unwind(AssertUnwindSafe(job))));
+        });
+        if let Err(error) = computing {
+            tracing::error!(%error, "there is no thread for comparisons");
+        }
         Self {
             config,
             board,
             keeper,
             entries: Arc::default(),
-            places: Arc::new(Semaphore::new(AT_A_TIME)),
+            jobs,
             latest: Mutex::default(),
             problem: Mutex::default(),
             failures: std::sync::atomic::AtomicU64::new(0),
@@ -157,8 +184,8 @@ impl Comparisons {
     fn key(&self, question: Question) -> Key {
         let interval = self.config.pace.interval;
         let (length, is_live) = match question.window {
-            Window::Last(length) => (length.as_secs_f64(), false),
-            Window::Live(length) => (length.as_secs_f64(), true),
+            question::Window::Last(length) => (length.as_secs_f64(), false),
+            question::Window::Live(length) => (length.as_secs_f64(), true),
         };
         let span = if is_live {
             // Answers hold for a while, so that a page that many look at is computed once.
@@ -186,22 +213,22 @@ impl Comparisons {
         }
         let (sender, outcome) = watch::channel(None);
         entries.push_front(Entry { key: key.clone(), outcome: outcome.clone() });
-        entries.truncate(KEPT);
+        trim(&mut entries);
         drop(entries);
 
-        let (places, entries, key) = (Arc::clone(&self.places), Arc::clone(&self.entries), key.clone());
+        let (entries, key) = (Arc::clone(&self.entries), key.clone());
         let (config, board) = (Arc::clone(&self.config), Arc::clone(&self.board));
-        tokio::spawn(async move {
-            let Ok(_place) = places.acquire_owned().await else { return };
-            let asked = key.clone();
-            let computing = tokio::task::spawn_blocking(move || compute(&asked, &reader, &config, &board));
-            let Ok(outcome) = computing.await else { return };
+        let job = move || {
+            let outcome = compute(&key, &reader, &config, &board);
             if outcome.is_err() {
                 // It may be otherwise the next time.
                 forget(&entries, &key);
             }
             let _nobody_waits = sender.send(Some(outcome));
-        });
+            trim(&mut entries.lock().unwrap_or_else(PoisonError::into_inner));
+        };
+        // Where the thread is gone, the job is too, and with it its sender: whoever waits hears that it failed.
+        let _thread_is_gone = self.jobs.send(Box::new(job));
         Ok(outcome)
     }
 
@@ -210,6 +237,17 @@ impl Comparisons {
     }
 
     fn note(&self, outcome: Outcome) {
+        if let Err(problem) = &outcome
+            && self.problem().as_ref() != Some(problem)
+        {
+            // Once, and not of each window. That there is nothing to compare yet is no mistake.
+            let reason = &problem.message;
+            if problem.is_trouble() {
+                tracing::warn!(reason, "no comparison of the last window");
+            } else {
+                tracing::debug!(reason, "no comparison of the last window");
+            }
+        }
         let problem = match outcome {
             Ok(answer) => {
                 *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
@@ -224,6 +262,21 @@ impl Comparisons {
         };
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
+}
+
+/// Forgets the answers that were asked for longest ago, as far as there are too many or they are too large.
+fn trim(entries: &mut VecDeque<Entry>) {
+    let mut bytes = 0;
+    let fitting = entries.iter().take(KEPT).take_while(|entry| {
+        let before = bytes;
+        bytes += match &*entry.outcome.borrow() {
+            Some(Ok(answer)) => answer.bytes(),
+            Some(Err(_)) | None => 0,
+        };
+        before == 0 || bytes <= KEPT_BYTES
+    });
+    let fitting = fitting.count();
+    entries.truncate(fitting);
 }
 
 fn forget(entries: &Mutex<VecDeque<Entry>>, key: &Key) {
@@ -244,9 +297,6 @@ pub async fn refresh(site: Arc<Site>, ended: impl Future<Output = ()>) {
             let until = comparisons.key(usual()).span.until;
             if answered != Some(until.to_bits()) {
                 let outcome = comparisons.ask(usual()).await;
-                if let Err(problem) = &outcome {
-                    tracing::debug!(reason = problem.message, "no comparison of the last window");
-                }
                 // Of what takes long, the answer is there at a later look.
                 let is_late = outcome.as_ref().is_err_and(|problem| problem.retry_seconds.is_some());
                 comparisons.note(outcome);
@@ -271,18 +321,22 @@ fn compute(key: &Key, reader: &crate::store::Reader, config: &Config, board: &Bo
         limit: config.readings_limit,
         stale_seconds: (config.pace.interval * STALE_INTERVALS).as_secs_f64(),
     };
-    let dataset = reader.dataset(&query).map_err(|error| of_store(&error))?;
+    let Window { dataset, seen } = reader.window(&query).map_err(|error| of_store(&error))?;
+    let is_whole = coverage::is_whole(&seen, key.span, config.pace.interval);
+    // One that is under way has no verdicts that could be taken back.
+    let missing = (!is_whole && !key.is_live).then(|| coverage::note(&seen, key.span));
     let shown: Vec<&str> = dataset.sources().iter().map(|one| one.source.as_str()).collect();
     let mut failures = board.failures();
     failures.retain(|failure| !shown.contains(&failure.source.as_str()));
-    let dataset = dataset.with_dropped(failures);
+    let dataset = dataset.with_dropped(failures).with_notes(missing.into_iter().collect());
     let comparison = compare::compare(&dataset, options).map_err(|error| of_comparing(&error, key))?;
     let comparison = if key.is_live { comparison.without_verdicts() } else { comparison };
     let notes = if key.is_live { vec![LIVE.to_owned()] } else { Vec::new() };
     let refresh_seconds = Some(if key.is_live { 15 } else { 60 });
     let input = Input { notes: &notes, refresh_seconds, ..Input::new(&comparison, &dataset, options) };
     let page = report::html::page(&input);
-    Ok(Arc::new(Answer { comparison, page, span: key.span, is_live: key.is_live, took: begin.elapsed() }))
+    let (span, is_live) = (key.span, key.is_live);
+    Ok(Arc::new(Answer { comparison, page, span, is_live, seen, is_whole, took: begin.elapsed() }))
 }
 
 fn of_store(error: &StoreError) -> Problem {

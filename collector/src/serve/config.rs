@@ -30,7 +30,7 @@ const SCRAPE_INTERVAL: &str = "15s";
 const WINDOW: &str = "1h";
 const STATISTIC: &str = "p50";
 const THRESHOLD: &str = "3";
-const READINGS_LIMIT: usize = 20_000_000;
+const READINGS_LIMIT: usize = 40_000_000;
 
 /// What to scrape, what to keep, and what to answer.
 #[derive(Debug, Clone, clap::Args)]
@@ -39,7 +39,7 @@ pub struct Args {
     #[arg(value_name = "SOURCE")]
     sources: Vec<Source>,
 
-    /// Configuration file in TOML; flags win over it
+    /// Configuration file in TOML, read at a start; flags win over it
     #[arg(long = "config.file", value_name = "FILE")]
     config_file: Option<PathBuf>,
 
@@ -94,7 +94,7 @@ pub struct Args {
     #[arg(long, value_name = "PERCENT", help = format!("Differences below this many per cent do not matter [default: {THRESHOLD}]"))]
     threshold: Option<String>,
 
-    #[arg(long = "compare.readings-limit", value_name = "NUMBER", help = format!("Most readings in one comparison; a million take some 20 MiB [default: {READINGS_LIMIT}]"))]
+    #[arg(long = "compare.readings-limit", value_name = "NUMBER", help = format!("Most readings in one comparison; a million take some 6 MiB [default: {READINGS_LIMIT}]"))]
     readings_limit: Option<usize>,
 
     /// Print METRICS.md, the metrics that serve answers with, and end

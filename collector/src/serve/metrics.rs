@@ -38,6 +38,8 @@ families! {
         "When the window of the comparison began.";
     WINDOW_END = Gauge "tierprobe_comparison_window_end_timestamp_seconds" []
         "When the window of the comparison ended.";
+    WINDOW_WHOLE = Gauge "tierprobe_comparison_window_complete" []
+        "1 if the window of the comparison was observed as a whole, 0 if so much of it is missing that there are no verdicts.";
     BUILD = Info "tierprobe_collector_build_info" ["version"] "The collector's release.";
     COMPARE_SECONDS = Gauge "tierprobe_collector_comparison_duration_seconds" []
         "How long the comparison took to compute.";
@@ -129,6 +131,7 @@ fn comparison(text: &mut Exposition, answer: &Answer) {
     }
     text.one(&WINDOW_BEGIN, &[], Some(answer.span.from));
     text.one(&WINDOW_END, &[], Some(answer.span.until));
+    text.one(&WINDOW_WHOLE, &[], Some(if answer.is_whole { 1.0 } else { 0.0 }));
     text.one(&COMPARE_SECONDS, &[], Some(answer.took.as_secs_f64()));
     text.one(&ROWS_LEFT_OUT, &[], Some(real(comparison.rows().count().saturating_sub(MAX_ROWS))));
 }

@@ -4,7 +4,8 @@
 //! - [`intake`]: what the scraping engine brings, to the board and to the keeper.
 //! - [`board`]: how each target is doing.
 //! - [`keeper`]: the thread that owns the store.
-//! - [`comparison`]: computes a comparison once for all who ask, away from those who answer.
+//! - [`comparison`]: computes a comparison once for all who ask, away from those who answer; [`coverage`]: whether its
+//!   window was observed as a whole.
 //! - [`site`]: what is at which path; [`question`], [`instances`], [`metrics`], [`page`] and [`problem`] make the
 //!   answers.
 //! - [`process`]: what the collector itself uses.
@@ -13,6 +14,7 @@
 pub mod board;
 pub mod comparison;
 pub mod config;
+pub mod coverage;
 pub mod file;
 pub mod instances;
 pub mod intake;
@@ -34,7 +36,7 @@ use tierprobe_web::Limits;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::source::discovery::{self, Discovery, Refresh, Watching};
+use crate::source::discovery::{self, Refresh, Watching};
 use crate::source::scrape::{self, Targets};
 use config::{Args, Config};
 
@@ -148,24 +150,17 @@ async fn scrape_all(
         refresh: Refresh::default(),
         report: Arc::new(move |list, found| report.looked(list, found)),
     };
-    let lists: Vec<(Arc<str>, Discovery)> = config.lists.clone();
-    let watching = discovery::watch(lists.clone(), context.clone()).await;
+    let watching = discovery::watch(config.lists.clone(), context).await;
     let (sender, targets) = watch::channel(watching.targets.borrow().clone());
     board.looked_at_all();
-    let following = tokio::spawn(follow(watching, sender, hangup, lists, context));
+    let following = tokio::spawn(follow(watching, sender, hangup));
     let sink = Arc::new(intake::Intake::new(board, keeper));
     scrape::run(targets, config.pace, Arc::clone(&config.net), sink, ended(closed)).await;
     following.abort();
 }
 
-/// Passes on how the lists change, and looks at all of them at once when the user says so.
-async fn follow(
-    mut watching: Watching,
-    sender: watch::Sender<Targets>,
-    mut hangup: Signal,
-    lists: Vec<(Arc<str>, Discovery)>,
-    context: discovery::Context,
-) {
+/// Passes on how the lists change, and has all of them looked at at once when the user says so.
+async fn follow(mut watching: Watching, sender: watch::Sender<Targets>, mut hangup: Signal) {
     let mut is_final = false;
     loop {
         tokio::select! {
@@ -174,9 +169,8 @@ async fn follow(
                 if told.is_none() {
                     return;
                 }
-                tracing::info!("looking for targets, as told");
-                watching = discovery::watch(lists.clone(), context.clone()).await;
-                is_final = false;
+                tracing::info!("looking for targets, as told; flags and the configuration file are read at a start only");
+                watching.look_again();
             }
         }
         let all = watching.targets.borrow().clone();

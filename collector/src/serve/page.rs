@@ -7,7 +7,7 @@ use tierprobe_web::page::escape;
 use super::comparison::Answer;
 use super::problem::Problem;
 use super::site::Site;
-use crate::date::utc_minute;
+use crate::date::{utc_minute, utc_second};
 
 /// Of the page that has no comparison.
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}";
@@ -46,9 +46,10 @@ fn banner(site: &Site, answer: Option<&Answer>) -> String {
     if let Some(answer) = answer {
         let _infallible = write!(
             text,
-            "<span id=\"window\">{} to {}</span>. {} ",
-            utc_minute(answer.span.from),
-            utc_minute(answer.span.until),
+            "<span id=\"window\">{} to {}</span>{}. {} ",
+            point(answer.span.from),
+            point(answer.span.until),
+            observed(answer),
             if answer.is_live {
                 "<strong>Live</strong>: <a href=\"/\">the last window that is over</a>."
             } else {
@@ -58,4 +59,21 @@ fn banner(site: &Site, answer: Option<&Answer>) -> String {
     }
     text + "<a href=\"/api/v1/comparison\">JSON</a>, <a href=\"/api/v1/comparison?format=csv\">CSV</a>, \
             <a href=\"/metrics\">metrics</a>, <a href=\"/api/v1/openapi.json\">their description</a></p></aside>"
+}
+
+/// When a window was observed that was not as a whole.
+fn observed(answer: &Answer) -> String {
+    match answer.seen.span {
+        Some(span) if !answer.is_whole && !answer.is_live => format!(
+            ", <strong id=\"observed\">incomplete</strong>: observed from {} to {}, no verdicts",
+            utc_second(span.from),
+            utc_second(span.until)
+        ),
+        Some(_) | None => String::new(),
+    }
+}
+
+/// A window's end, to the minute where it is one.
+fn point(seconds: f64) -> String {
+    if seconds.rem_euclid(60.0) < 0.001 { utc_minute(seconds) } else { utc_second(seconds) }
 }

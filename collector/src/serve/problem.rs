@@ -44,6 +44,12 @@ impl Problem {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, message, retry_seconds: None }
     }
 
+    /// Whether somebody has to do something about it, other than wait.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::INTERNAL_SERVER_ERROR].contains(&self.status)
+    }
+
     /// The answer that says so.
     #[must_use]
     pub fn answer(&self) -> Response {

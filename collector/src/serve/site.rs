@@ -100,7 +100,13 @@ impl Site {
     fn with_window(&self, answer: &Answer, document: &str) -> String {
         let window = serde_json::json!({
             "live": answer.is_live,
-            "window": { "from": answer.span.from, "until": answer.span.until },
+            "window": {
+                "from": answer.span.from,
+                "until": answer.span.until,
+                "complete": answer.is_whole && !answer.is_live,
+                "observed": answer.seen.span.map(|span| serde_json::json!({ "from": span.from, "until": span.until })),
+                "longest_gap_seconds": answer.seen.longest_gap,
+            },
             "collector_warnings": self.keeper.warnings(),
         });
         let window = format!("{window:#}");

@@ -38,8 +38,9 @@ struct Probe {
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    probe: usize,
-    column: usize,
+    // A fleet has one for each series of each agent.
+    probe: u32,
+    column: u32,
 }
 
 impl Accumulator {
@@ -125,11 +126,11 @@ impl Accumulator {
         }
         for (id, value) in values {
             let Some(place) = self.place(id) else { continue };
-            if !new.get(place.probe).is_some_and(|new| *new) {
+            if !new.get(place.probe as usize).is_some_and(|new| *new) {
                 continue;
             }
             if value.is_finite() {
-                self.columns.put(place.column, value);
+                self.columns.put(place.column as usize, value);
             } else {
                 self.discarded.not_finite += 1;
             }
@@ -199,7 +200,7 @@ impl Accumulator {
         let name = probe_of(&key.family, self.probes.iter().map(|probe| probe.name.as_str()))?;
         let probe = self.probes.iter().position(|probe| probe.name == name)?;
         let column = self.columns.add_column(self.probes.get(probe)?.track, id);
-        let place = Place { probe, column };
+        let place = Place { probe: u32::try_from(probe).ok()?, column: u32::try_from(column).ok()? };
         self.places.insert(id, place);
         Some(place)
     }

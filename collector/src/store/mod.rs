@@ -5,10 +5,12 @@
 //! - [`open`](mod@open): one process at a time, checked at start; what is broken is set aside.
 //! - [`write`](mod@write): one transaction an interval; names are interned, rounds are packed.
 //! - [`retention`]: forgets by age and by size.
-//! - [`read`]: a window of time, beside the writer and without keeping it waiting.
+//! - [`read`]: reads beside the writer and without keeping it waiting; [`window`] a span of time of a whole
+//!   fleet, `loading` some targets of it.
 //!
 //! Numbers are kept to the seven digits of a single-precision float where that is close enough to them, else whole.
 
+mod loading;
 pub mod open;
 pub mod pack;
 pub mod read;
@@ -16,6 +18,7 @@ pub mod retention;
 pub mod schema;
 #[cfg(test)]
 mod tests;
+pub mod window;
 pub mod write;
 
 use std::path::{Path, PathBuf};
@@ -92,7 +95,7 @@ pub enum StoreError {
     /// A window holds more than fits.
     #[error(
         "the window holds more than {limit} readings: ask for a shorter window or fewer instances (where=LABEL=VALUE), or \
-         raise --compare.readings-limit; a million take some 20 MiB of memory"
+         raise --compare.readings-limit; a million take some 6 MiB of memory"
     )]
     TooMuch {
         /// How many readings may be taken at a time.

@@ -94,7 +94,7 @@ fn a_page_lists_agents() {
 }
 
 /// A name server that knows `agents.test` (A), `_agents._tcp.test` (SRV) and `one.test` (A), and nothing else.
-fn name_server(port: u16) -> SocketAddr {
+pub(crate) fn name_server(port: u16) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     std::thread::spawn(move || {

@@ -8,5 +8,6 @@
 
 mod access;
 mod discovery;
+mod packed;
 mod place;
 mod stores;

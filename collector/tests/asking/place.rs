@@ -51,9 +51,9 @@ fn unescaped(text: &str) -> String {
 }
 
 /// Starts a place that answers each request; connections are kept.
-pub(crate) fn place(
+pub(crate) fn place<A: AsRef<[u8]>>(
     tls: Option<Arc<ServerConfig>>,
-    answer: impl Fn(&Request) -> String + Send + Sync + 'static,
+    answer: impl Fn(&Request) -> A + Send + Sync + 'static,
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -76,7 +76,7 @@ pub(crate) fn place(
     address
 }
 
-fn talk<S: Read + Write>(stream: S, answer: &dyn Fn(&Request) -> String) {
+fn talk<S: Read + Write, A: AsRef<[u8]>>(stream: S, answer: &dyn Fn(&Request) -> A) {
     let mut stream = BufReader::new(stream);
     loop {
         let mut request = Request::default();
@@ -97,7 +97,7 @@ fn talk<S: Read + Write>(stream: S, answer: &dyn Fn(&Request) -> String) {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).unwrap();
         request.body = String::from_utf8(body).unwrap();
-        if stream.get_mut().write_all(answer(&request).as_bytes()).is_err() {
+        if stream.get_mut().write_all(answer(&request).as_ref()).is_err() {
             return;
         }
     }

@@ -14,7 +14,7 @@ use tierprobe_tests::repository;
 use super::{ask, collector, send};
 
 /// A collector of eight hosts that has given a verdict.
-fn decided(fleet: &Fleet, folder: &std::path::Path) -> Collector {
+pub(crate) fn decided(fleet: &Fleet, folder: &std::path::Path) -> Collector {
     let mut collector = collector(folder, fleet, 8, &[]);
     collector.wait_for("/metrics", "a verdict", |text| text.contains("verdict=\"slower\"} 1\n"));
     collector

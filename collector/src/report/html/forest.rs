@@ -132,10 +132,11 @@ fn effect(row: &Row) -> Markup {
     }
 }
 
-/// The verdict that a row shows: of two hosts where each side is one, else of the tiers.
+/// The verdict that a row shows: of two hosts where each side is one, else of the tiers. While a window grows it is open.
 #[must_use]
 pub fn shown_verdict(row: &Row) -> &'static str {
-    row.here.map_or(row.verdict, |here| here.verdict).as_str()
+    let verdict = row.here.map_or(row.verdict, |here| here.verdict);
+    if verdict == Verdict::Live { Verdict::Inconclusive.as_str() } else { verdict.as_str() }
 }
 
 /// The ratio that goes with it, with its interval.

@@ -83,6 +83,10 @@ fn sentences(input: &Input<'_>, facts: &Facts<'_>, at: usize, most: usize) -> Ve
         ));
     }
     told.extend(undecided(&rows, input.comparison.threshold));
+    if told.is_empty() && rows.iter().any(|(_, row)| row.verdict == Verdict::Live) {
+        let text = "Not decided yet: the verdicts come when the window is over.";
+        told.push((Verdict::Inconclusive.as_str(), text.to_owned()));
+    }
     if told.is_empty() {
         told.push((Verdict::Inconclusive.as_str(), "No cost has a value on both sides.".to_owned()));
     }

@@ -150,8 +150,16 @@ pub struct Watching {
     /// The targets, for [`scrape::run`](crate::source::scrape::run). Its sender is gone, and the list final, where
     /// all targets are static.
     pub targets: Receiver<Targets>,
+    again: Sender<()>,
     /// Looks again from time to time.
     _tasks: JoinSet<()>,
+}
+
+impl Watching {
+    /// Looks at all lists now, whenever their turn would be. What cannot be had keeps the targets that it had, as ever.
+    pub fn look_again(&self) {
+        self.again.send_replace(());
+    }
 }
 
 /// Looks at all lists once, and goes on looking.
@@ -169,18 +177,21 @@ pub async fn watch(lists: Vec<(Arc<str>, Discovery)>, context: Context) -> Watch
     while first.join_next().await.is_some() {}
     publish(&sender, &known);
     let mut tasks = JoinSet::new();
+    let (again, told) = watch::channel(());
     for (at, (source, list)) in lists.into_iter().enumerate() {
         let Some(interval) = list.interval(context.refresh) else { continue };
         let (context, known, sender) = (context.clone(), Arc::clone(&known), Arc::clone(&sender));
+        let mut told = told.clone();
         tasks.spawn(async move {
             loop {
-                tokio::time::sleep(interval).await;
+                // Told or not, it is looked; that nobody can tell any more ends the tasks, too.
+                let _told_or_due = tokio::time::timeout(interval, told.changed()).await;
                 look(at, &source, &list, &context, &known).await;
                 publish(&sender, &known);
             }
         });
     }
-    Watching { targets, _tasks: tasks }
+    Watching { targets, again, _tasks: tasks }
 }
 
 type Known = Mutex<Vec<Targets>>;

@@ -8,6 +8,7 @@ mod child;
 mod comparing;
 mod parsing;
 pub(crate) mod scraping;
+pub(crate) mod serving;
 pub(crate) mod stored;
 
 pub(crate) use child::run as child;

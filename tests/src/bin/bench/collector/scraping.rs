@@ -15,58 +15,84 @@ use tierprobe_tests::simulated::{Simulated, every};
 
 use crate::table::Table;
 
-const AGENTS: usize = 2000;
-const INTERVAL: Duration = Duration::from_secs(15);
+pub(super) const AGENTS: usize = 2000;
+pub(super) const INTERVAL: Duration = Duration::from_secs(15);
 /// The first scrapes open connections and learn names; they are left out.
-const WARM_UP: Duration = Duration::from_secs(30);
-const MEASURED: Duration = Duration::from_secs(90);
+pub(super) const WARM_UP: Duration = Duration::from_secs(30);
+pub(super) const MEASURED: Duration = Duration::from_secs(90);
 /// What the collector may take.
 const MOST_CORES: f64 = 1.0;
 const MOST_BYTES: f64 = 300.0 * 1_048_576.0;
 
 /// What a process takes.
-struct Cost {
+pub(super) struct Cost {
     /// Of one processor, 1 is all of it.
-    cores: f64,
+    pub(super) cores: f64,
     /// Resident at the most, in bytes.
-    peak: f64,
+    pub(super) peak: f64,
 }
 
+/// All rows.
 pub(crate) fn table() -> anyhow::Result<Table> {
     eprintln!("Scraping {AGENTS} agents every {} s:", INTERVAL.as_secs());
-    let agents = Simulated::start(AGENTS, every(15.0));
-    let targets: Vec<String> = agents.addresses().collect();
-    let mut table = Table::new(
-        format!(
-            "Scraping {AGENTS} agents every {} s, 45 kB each, for {} s",
-            INTERVAL.as_secs(),
-            MEASURED.as_secs()
-        ),
-        &["", "CPU", "a scrape", "peak of memory", "promised"],
-    );
-    let mut row = |who: &str, cost: &Cost, promised: &str| {
-        let scrapes = f64::from(u32::try_from(AGENTS).unwrap_or(u32::MAX)) / INTERVAL.as_secs_f64();
-        table.row([
-            who.to_owned(),
-            format!("{:.1} % of a core", cost.cores * 100.0),
-            Unit::Seconds.human(cost.cores / scrapes),
-            Unit::Bytes.human(cost.peak),
-            promised.to_owned(),
-        ]);
-    };
-    eprintln!("  by tierprobe-collector");
+    let (_agents, targets) = start();
+    let mut table = empty();
+    eprintln!("  by tierprobe-collector compare");
     let ours = collector(&targets)?;
-    let met = ours.cores <= MOST_CORES && ours.peak <= MOST_BYTES;
-    row(
-        "tierprobe-collector",
-        &ours,
-        if met { "one core, 300 MiB, met" } else { "one core, 300 MiB, not met" },
-    );
+    row(&mut table, "tierprobe-collector compare", &ours, true);
+    add_serving(&mut table, &targets)?;
     if let Some(program) = find("prometheus") {
         eprintln!("  by Prometheus");
-        row("Prometheus", &prometheus(&program, &targets)?, "");
+        row(&mut table, "Prometheus", &prometheus(&program, &targets)?, false);
     }
     Ok(table)
+}
+
+/// The row of `serve` alone.
+pub(crate) fn serving() -> anyhow::Result<Table> {
+    let (_agents, targets) = start();
+    let mut table = empty();
+    add_serving(&mut table, &targets)?;
+    Ok(table)
+}
+
+fn start() -> (Simulated, Vec<String>) {
+    let agents = Simulated::start(AGENTS, every(15.0));
+    let targets = agents.addresses().collect();
+    (agents, targets)
+}
+
+fn empty() -> Table {
+    let title = format!(
+        "Scraping {AGENTS} agents every {} s, 45 kB each, for {} s",
+        INTERVAL.as_secs(),
+        MEASURED.as_secs()
+    );
+    Table::new(title, &["", "CPU", "a scrape", "peak of memory", "promised"])
+}
+
+fn add_serving(table: &mut Table, targets: &[String]) -> anyhow::Result<()> {
+    let served = super::serving::measure(targets)?;
+    let took = Unit::Seconds.human(served.compared_seconds);
+    let who = format!("tierprobe-collector serve, comparing an hour of all, which takes {took}");
+    row(table, &who, &served.cost, true);
+    Ok(())
+}
+
+fn row(table: &mut Table, who: &str, cost: &Cost, is_ours: bool) {
+    let scrapes = f64::from(u32::try_from(AGENTS).unwrap_or(u32::MAX)) / INTERVAL.as_secs_f64();
+    let promised = match (is_ours, cost.cores <= MOST_CORES && cost.peak <= MOST_BYTES) {
+        (false, _) => "",
+        (true, true) => "one core, 300 MiB, met",
+        (true, false) => "one core, 300 MiB, not met",
+    };
+    table.row([
+        who.to_owned(),
+        format!("{:.1} % of a core", cost.cores * 100.0),
+        Unit::Seconds.human(cost.cores / scrapes),
+        Unit::Bytes.human(cost.peak),
+        promised.to_owned(),
+    ]);
 }
 
 fn collector(targets: &[String]) -> anyhow::Result<Cost> {
@@ -138,7 +164,7 @@ fn measure(id: u32) -> anyhow::Result<Cost> {
 }
 
 /// Seconds of CPU that all threads of a process have used; see proc_pid_stat(5).
-fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
+pub(super) fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
     let mut nanos = 0.0;
     for task in std::fs::read_dir(format!("/proc/{id}/task"))? {
         let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
@@ -147,7 +173,7 @@ fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
     Ok(nanos / 1e9)
 }
 
-fn peak(id: u32) -> anyhow::Result<f64> {
+pub(super) fn peak(id: u32) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
