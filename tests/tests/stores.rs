@@ -20,11 +20,12 @@ use serde_json::Value;
 use tierprobe_collector::observation::Statistic;
 use tierprobe_collector::rules::{self, Family, Options};
 use tierprobe_tests::agent::Agent;
+use tierprobe_tests::answering::Clock;
 use tierprobe_tests::binary;
 use tierprobe_tests::http::get;
 use tierprobe_tests::need::need;
 use tierprobe_tests::prometheus::Prometheus;
-use tierprobe_tests::simulated::{Clock, Simulated};
+use tierprobe_tests::simulated::Simulated;
 use tierprobe_tests::victoria::Victoria;
 
 /// Rounds of the simulated agents. Each is there for longer than the slowest reader's interval of a second.

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tierprobe_model::Unit;
+use tierprobe_tests::answering::every;
 use tierprobe_tests::binary;
 use tierprobe_tests::need::find;
 use tierprobe_tests::prometheus::Prometheus;
-use tierprobe_tests::simulated::{Simulated, every};
+use tierprobe_tests::simulated::Simulated;
 
 use crate::table::Table;
 
@@ -34,7 +35,7 @@ struct Cost {
 
 pub(crate) fn table() -> anyhow::Result<Table> {
     eprintln!("Scraping {AGENTS} agents every {} s:", INTERVAL.as_secs());
-    let agents = Simulated::start(AGENTS, every(15.0));
+    let agents = Simulated::start(AGENTS, every(Duration::from_secs(15)));
     let targets: Vec<String> = agents.addresses().collect();
     let mut table = Table::new(
         format!(
