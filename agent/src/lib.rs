@@ -46,6 +46,7 @@ pub mod snapshot;
 mod socket;
 pub mod sys;
 pub mod user_file;
+mod waiting;
 
 use std::future::Future;
 use std::net::SocketAddr;

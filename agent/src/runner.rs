@@ -11,6 +11,7 @@ use crate::measure::Watch;
 use crate::probe::{Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::sys::clock;
 use crate::sys::thread::{self, Cpu};
+use crate::waiting;
 
 /// What one run of one probe gave.
 #[derive(Debug)]
@@ -93,10 +94,7 @@ impl Runner {
     /// The share of the last ten seconds in which some task waited for a CPU (PSI); `None` where the kernel does not tell.
     #[must_use]
     pub fn cpu_pressure(&self) -> Option<f64> {
-        if !self.fs.is_live() {
-            return None;
-        }
-        recent_pressure(&self.fs.text("/proc/pressure/cpu").ok()?)
+        waiting::of_all(&self.fs)
     }
 
     /// The smallest timer slack, so that no wake-up is put off, and the next CPU in turn.
@@ -114,7 +112,7 @@ impl Runner {
     fn run(&mut self, probe: usize, placement: Placement, pinned: Result<(), Errno>) -> Option<Report> {
         let (spec, ready) = self.probes.get_mut(probe)?;
         // Leaving out rounds for what they measure would be choosing the outcome.
-        let waited = || if spec.measures_waiting { None } else { waited(&self.fs) };
+        let waited = || if spec.measures_waiting { None } else { waiting::of_this_thread(&self.fs) };
         let (started, cpu) = (clock::monotonic_nanos(), clock::thread_cpu());
         let watch = Watch::start(waited());
         let result = match (ready, pinned) {
@@ -138,23 +136,6 @@ impl Runner {
             timestamp: clock::realtime_seconds(),
         })
     }
-}
-
-/// `avg10` of the line `some`, which is in per cent (Documentation/accounting/psi.rst).
-fn recent_pressure(text: &str) -> Option<f64> {
-    let line = text.lines().find(|line| line.starts_with("some "))?;
-    let percent = line.split_ascii_whitespace().find_map(|word| word.strip_prefix("avg10="))?;
-    percent.parse::<f64>().ok().map(|percent| percent / 100.0)
-}
-
-/// How long the calling thread has waited for a CPU while it could have run: the second number of
-/// `/proc/thread-self/schedstat` (Documentation/scheduler/sched-stats.rst). `None` on kernels without it.
-pub(crate) fn waited(fs: &HostFs) -> Option<Duration> {
-    if !fs.is_live() {
-        return None;
-    }
-    let text = fs.text("/proc/thread-self/schedstat").ok()?;
-    text.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 /// What others did to this CPU and this control group.
@@ -221,15 +202,6 @@ mod tests {
             let report = runner.run(index, placement, Err(Errno::EPERM)).unwrap();
             let refused = matches!(&report.result, Err(ProbeError::Failed(why)) if why.contains("pinned"));
             assert_eq!(refused, spec.operations.is_some(), "{}: {report:?}", spec.name);
-        }
-    }
-
-    #[test]
-    fn pressure_is_the_share_of_the_last_ten_seconds() {
-        let psi = "some avg10=62.50 avg60=0.44 avg300=3.17 total=143843248\nfull avg10=0.00 total=0\n";
-        assert!(recent_pressure(psi).is_some_and(|share| (share - 0.625).abs() < 1e-9));
-        for text in ["", "some", "full avg10=90.00", "some avg10=much"] {
-            assert_eq!(recent_pressure(text), None, "{text:?}");
         }
     }
 

@@ -3,16 +3,18 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+
+mod answering;
+
+use answering::{gzip, serve};
 
 /// The address space that the program gets, in KiB. Its threads reserve most of it and use little.
 const MOST_ADDRESSES_KIB: u64 = 2 * 1024 * 1024;
@@ -27,23 +29,6 @@ static ZSTD_BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| {
     ruzstd::encoding::compress_to_vec(&*vec![b'#'; 64 << 20], ruzstd::encoding::CompressionLevel::Fastest)
 });
 
-/// A target that answers each request with what `answer` writes.
-fn serve(answer: fn(&mut TcpStream) -> std::io::Result<()>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/metrics", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || {
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-                let mut stream = stream;
-                let _whoever_asked_may_be_gone = answer(&mut stream);
-            });
-        }
-    });
-    address
-}
-
 fn head(stream: &mut TcpStream, more: &str) -> std::io::Result<()> {
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{more}\r\n")
 }
@@ -51,12 +36,6 @@ fn head(stream: &mut TcpStream, more: &str) -> std::io::Result<()> {
 fn body(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<()> {
     head(stream, &format!("Content-Length: {}\r\n", body.len()))?;
     stream.write_all(body)
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn forever(stream: &mut TcpStream, piece: &[u8], pause: Duration) -> std::io::Result<()> {
@@ -105,6 +84,48 @@ const TARGETS: &[(Answer, &[&str])] = &[
                 .and_then(|()| stream.write_all(b"none"))
         },
         &["gzip"],
+    ),
+    (
+        |stream| {
+            head(stream, "Content-Encoding: gzip\r\nContent-Length: 60\r\n")
+                .and_then(|()| stream.write_all(&gzip(&agent("1", 100))[..60]))
+        },
+        &["gzip"],
+    ),
+    (
+        |stream| {
+            head(stream, "Content-Encoding: br\r\nContent-Length: 1\r\n")
+                .and_then(|()| stream.write_all(b"x"))
+        },
+        &["\"br\""],
+    ),
+    (
+        |stream| {
+            head(stream, "Content-Length: 4000000000000\r\n")
+                .and_then(|()| stream.write_all(b"tierprobe_x 1\n"))
+        },
+        &["time", "no usable HTTP"],
+    ),
+    (|stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"), &[""]),
+    (|_| Ok(()), &[""]),
+    (
+        |_| {
+            std::thread::sleep(Duration::from_secs(10));
+            Ok(())
+        },
+        &["time"],
+    ),
+    (
+        |stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nx\n")
+        },
+        &["text/html"],
+    ),
+    (|stream| body(stream, b""), &["not of a tierprobe agent"]),
+    (|stream| body(stream, b"node_load1 0.5\n"), &["not of a tierprobe agent"]),
+    (
+        |stream| body(stream, b"# TYPE tierprobe_tier_info gauge\ntierprobe_tier_info{tier=\"vm\"} 1\n"),
+        &["no probe has finished a round"],
     ),
     (|stream| body(stream, b"<html><body>502 Bad Gateway</body></html>\n"), &["line 1, column 1"]),
     (|stream| stream.write_all(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), &["500"]),
@@ -227,7 +248,7 @@ fn bad_sources_are_named_and_harm_nobody() {
 
     let mut expected: Vec<(String, Vec<&str>)> = Vec::new();
     for (answer, said) in TARGETS {
-        expected.push((serve(*answer), said.to_vec()));
+        expected.push((serve(|stream, _| answer(stream)), said.to_vec()));
     }
     for (name, bytes, said) in files() {
         expected.push((written(folder.path(), name, &bytes), vec![said]));

@@ -142,6 +142,24 @@ fn two_tiers_are_compared_and_nothing_is_left() {
 }
 
 #[test]
+fn a_file_gets_the_form_that_its_name_asks_for() {
+    if !has_bwrap() {
+        return;
+    }
+    let (folder, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = results.path().join("lab.html");
+    let of = ["--tier", "process,bwrap", "--for", "3s", "--starts", "1", "--format", "html"];
+    let output = run(lab(folder.path(), &of).arg("--output").arg(&file));
+    assert!(output.status.success(), "{}", words(&output));
+    let page = fs::read_to_string(&file).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    for part in ["<title>bwrap against process</title>", "lab start", "lab host memory", "syscall"] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+    assert!(output.stdout.is_empty(), "the same is not printed, too: {}", words(&output));
+}
+
+#[test]
 fn a_signal_in_the_middle_leaves_nothing() {
     if !has_bwrap() {
         return;

@@ -1,23 +1,23 @@
 //! Agents that are none: they show what a test wants them to, and remember which rounds they have shown.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+pub use crate::answering::now;
+use crate::answering::{Agents, Answering, Clock, Place, end_of, every};
 
 /// Hosts behind one address; host `N` is at `/N/metrics`.
 #[derive(Debug)]
 pub struct Fleet {
-    address: SocketAddr,
+    answering: Answering,
+    round: Duration,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
-    round: Duration,
-    end: AtomicBool,
+    clock: Clock,
     /// Which rounds each host has shown, and when the last byte of the answer was sent, in seconds since the epoch.
     shown: Mutex<BTreeMap<usize, BTreeMap<u64, f64>>>,
 }
@@ -29,28 +29,16 @@ impl Fleet {
     ///
     /// If there is no port.
     #[must_use]
-    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn start(round: Duration) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { round, end: AtomicBool::new(false), shown: Mutex::default() });
-        let own = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if own.end.load(Ordering::Relaxed) {
-                    return;
-                }
-                let own = Arc::clone(&own);
-                std::thread::spawn(move || stream.map(|stream| own.answer(&stream)));
-            }
-        });
-        Self { address, shared }
+        let shared = Arc::new(Shared { clock: every(round), shown: Mutex::default() });
+        Self { answering: Answering::start(1, Arc::clone(&shared)), round, shared }
     }
 
     /// Where a host is scraped.
     #[must_use]
     pub fn url(&self, host: usize) -> String {
-        format!("http://{}/{host}/metrics", self.address)
+        let address = self.answering.addresses().first().map(SocketAddr::to_string).unwrap_or_default();
+        format!("http://{address}/{host}/metrics")
     }
 
     /// The rounds that a host has shown, by number, with the time when that was.
@@ -63,63 +51,33 @@ impl Fleet {
     /// When a round ended, in seconds since the epoch.
     #[must_use]
     pub fn end_of(&self, round: u64) -> f64 {
-        end_of(self.shared.round, round)
+        end_of(self.round, round)
     }
 }
 
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        self.shared.end.store(true, Ordering::Relaxed);
-        // The thread that accepts is woken, and finds that it is over.
-        let _wake = TcpStream::connect(self.address);
+impl Agents for Shared {
+    fn show(&self, place: Place<'_>) -> Option<(String, u64)> {
+        let (round, end) = (self.clock)();
+        Some((exposition(host(place)?, end, round), round))
     }
-}
 
-impl Shared {
-    /// Answers one connection until the client has enough.
-    fn answer(&self, stream: &TcpStream) -> Option<()> {
-        stream.set_nodelay(true).ok()?;
-        let mut reader = BufReader::new(stream);
-        let mut writer = stream;
-        loop {
-            let mut first = String::new();
-            reader.read_line(&mut first).ok().filter(|bytes| *bytes > 0)?;
-            let mut line = String::new();
-            while line != "\r\n" {
-                line.clear();
-                reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
-            }
-            if self.end.load(Ordering::Relaxed) {
-                return None;
-            }
-            let host: usize = first.split('/').nth(1)?.parse().ok()?;
-            let round = current(self.round);
-            let body = exposition(host, end_of(self.round, round), round);
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\n\r\n",
-                body.len()
-            );
-            writer.write_all((head + &body).as_bytes()).ok()?;
+    fn was_shown(&self, place: Place<'_>, round: u64) {
+        if let Some(host) = host(place) {
             let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
             shown.entry(host).or_default().entry(round).or_insert_with(now);
         }
     }
 }
 
-/// Seconds since the epoch.
-#[must_use]
-pub fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("shown", &self.shown).finish_non_exhaustive()
+    }
 }
 
-fn current(round: Duration) -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis() / round.as_millis().max(1)).unwrap_or_default()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch are below 2^53")]
-fn end_of(round: Duration, number: u64) -> f64 {
-    (u128::from(number) * round.as_millis()) as f64 / 1000.0
+/// The host whose page it is.
+fn host(place: Place<'_>) -> Option<usize> {
+    place.path.split('/').nth(1)?.parse().ok()
 }
 
 /// What a host shows: even hosts are virtual machines at 200 ns a call, odd ones containers at 250 ns, two per cent

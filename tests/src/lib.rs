@@ -5,7 +5,8 @@
 //! - [`binary`]: the static binaries, built once.
 //! - [`agent`]: the agent, started on a free port.
 //! - [`collector`]: the collector, serving.
-//! - [`fake`]: agents that show what a test wants them to.
+//! - [`fake`]: agents that show what a test wants them to; [`simulated`]: such of full size, thousands of them if need
+//!   be; [`answering`] answers for both.
 //! - [`http`]: asks them.
 //! - [`measured`]: what `measure` found.
 //! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown; [`inspection`]: what is wrong with it.
@@ -17,11 +18,11 @@
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`port`]: ports for those that cannot say theirs.
 //! - [`prometheus`]: a real Prometheus server, and `promtool`; [`victoria`]: a real VictoriaMetrics.
-//! - [`simulated`]: agents with known values, thousands of them if need be.
 //!
 //! All of them fail by panicking with what the program said, as a test does.
 
 pub mod agent;
+pub mod answering;
 pub mod binary;
 pub mod chromium;
 pub mod collector;

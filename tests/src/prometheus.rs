@@ -56,33 +56,36 @@ impl Prometheus {
     ///
     /// If it does not become ready.
     #[must_use]
+    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn scraping(program: &Path, targets: &[String]) -> Self {
-        Self::shipped(program, targets, "")
+        let rules = std::fs::read_to_string(repository("dashboards/rules.yml")).unwrap();
+        Self::with(program, targets, &rules, "")
     }
 
-    /// The same, which sends on what the shipped rules record, and what `compare` needs beside it, to the store at
-    /// `address`.
+    /// The same, which sends on what `rules` record instead of the shipped ones, and what `compare` needs beside it, to
+    /// the store at `address`.
     ///
     /// # Panics
     ///
     /// If it does not become ready.
     #[must_use]
-    pub fn recording(program: &Path, targets: &[String], address: &str) -> Self {
+    pub fn recording(program: &Path, targets: &[String], rules: &str, address: &str) -> Self {
         let more = format!(
             "\nremote_write:\n  - url: http://{address}/api/v1/write\n    queue_config: {{batch_send_deadline: 500ms}}\n    \
              write_relabel_configs:\n      - {{source_labels: [__name__], action: keep, regex: 'instance:tierprobe_.+|{RAW}'}}\n"
         );
-        Self::shipped(program, targets, &more)
+        Self::with(program, targets, rules, &more)
     }
 
+    /// With the configuration that is shipped, these rules, and `more` behind it.
     #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    fn shipped(program: &Path, targets: &[String], more: &str) -> Self {
+    fn with(program: &Path, targets: &[String], rules: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("deploy/prometheus/prometheus.yml");
-        let rules = folder.path().join("dashboards/rules.yml");
+        let rules_at = folder.path().join("dashboards/rules.yml");
         std::fs::create_dir_all(config.parent().unwrap()).unwrap();
-        std::fs::create_dir_all(rules.parent().unwrap()).unwrap();
-        std::fs::copy(repository("dashboards/rules.yml"), rules).unwrap();
+        std::fs::create_dir_all(rules_at.parent().unwrap()).unwrap();
+        std::fs::write(rules_at, rules).unwrap();
         let shipped = std::fs::read_to_string(repository("deploy/prometheus/prometheus.yml")).unwrap();
         let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
         let changed = exchange(&shipped, "interval: 15s", "interval: 1s");

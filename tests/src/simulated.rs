@@ -5,34 +5,15 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
-use tokio::sync::oneshot;
 
+use crate::answering::{Agents, Answering, Clock, Place};
 use crate::fleet::random::Random;
 use crate::repository;
 
 /// The tiers that agents are in, in turn, and what everything costs there.
 const TIERS: [(&str, f64); 2] = [("vm", 1.0), ("container_in_vm", 1.2)];
-
-/// A round of an agent: its number, and when it ended, in seconds since the epoch.
-pub type Clock = Arc<dyn Fn() -> (u64, f64) + Send + Sync>;
-
-/// A clock with a round every so many seconds of the real time.
-#[must_use]
-pub fn every(seconds: f64) -> Clock {
-    Arc::new(move || {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        let round = (now / seconds).floor();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "far from the limits")]
-        let number = round as u64;
-        (number, round * seconds)
-    })
-}
 
 /// One line of an exposition.
 enum Line {
@@ -142,8 +123,22 @@ fn size(series: &str) -> f64 {
 /// Agents that answer.
 #[derive(Debug)]
 pub struct Simulated {
-    addresses: Vec<SocketAddr>,
-    _end: oneshot::Sender<()>,
+    answering: Answering,
+}
+
+/// What the agents show, and when which round.
+struct Shown {
+    template: Template,
+    clock: Clock,
+}
+
+impl Agents for Shown {
+    fn show(&self, place: Place<'_>) -> Option<(String, u64)> {
+        let (round, ended) = (self.clock)();
+        Some((self.template.render(place.port, round, ended), round))
+    }
+
+    fn was_shown(&self, _: Place<'_>, _: u64) {}
 }
 
 impl Simulated {
@@ -153,60 +148,17 @@ impl Simulated {
     ///
     /// If they cannot be started.
     #[must_use]
-    #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub fn start(agents: usize, clock: Clock) -> Self {
         // A listener and a connection each, and shells hand out a thousand files.
         if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _refused = setrlimit(Resource::RLIMIT_NOFILE, most, most);
         }
-        let template = Arc::new(Template::golden());
-        let (_end, ended) = oneshot::channel::<()>();
-        let (sender, started) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut addresses = Vec::new();
-                for agent in 0..agents {
-                    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                    addresses.push(listener.local_addr().unwrap());
-                    let (template, clock) = (Arc::clone(&template), Arc::clone(&clock));
-                    tokio::spawn(async move {
-                        while let Ok((stream, _)) = listener.accept().await {
-                            tokio::spawn(answer(stream, agent, Arc::clone(&template), Arc::clone(&clock)));
-                        }
-                    });
-                }
-                sender.send(addresses).unwrap();
-                let _dropped = ended.await;
-            });
-        });
-        Self { addresses: started.recv().unwrap(), _end }
+        let shown = Arc::new(Shown { template: Template::golden(), clock });
+        Self { answering: Answering::start(agents, shown) }
     }
 
     /// Host and port of each.
     pub fn addresses(&self) -> impl Iterator<Item = String> + '_ {
-        self.addresses.iter().map(SocketAddr::to_string)
-    }
-}
-
-/// Answers every request on a connection, which is kept.
-async fn answer(mut stream: TcpStream, agent: usize, template: Arc<Template>, clock: Clock) {
-    let mut request = Vec::new();
-    let mut buffer = [0; 1024];
-    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        request.extend_from_slice(buffer.get(..read).unwrap_or_default());
-        if !request.ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        request.clear();
-        let (round, ended) = clock();
-        let body = template.render(agent, round, ended);
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        if stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await.is_err() {
-            return;
-        }
+        self.answering.addresses().iter().map(SocketAddr::to_string)
     }
 }

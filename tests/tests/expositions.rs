@@ -241,6 +241,20 @@ fn the_known_differences_from_promtool_are_still_there() {
     }
 }
 
+/// Names of lines that could be of two families are against OpenMetrics, and the crate does not look for them.
+#[test]
+fn names_that_clash_are_refused() {
+    for text in [
+        "# TYPE a counter\na_total 1\n# TYPE a_total gauge\na_total 1\n# EOF\n",
+        "# TYPE a_total gauge\na_total 1\n# TYPE a counter\na_total 2\n# EOF\n",
+    ] {
+        let error = parse(text).expect_err(text);
+        assert_eq!(error.line, 4, "{error}");
+        assert!(matches!(error.problem, Problem::Clash { .. }), "{error}");
+        assert!(theirs(text, true).is_ok(), "the crate has learnt of {text}");
+    }
+}
+
 #[test]
 fn the_agents_own_exposition_is_read_alike() {
     let golden =

@@ -73,7 +73,7 @@ fn what_is_recorded_is_the_sample_itself_with_the_tier() {
     let families = ["tierprobe_memory_upkeep_bytes", "tierprobe_new_round_seconds{side}"];
     let families = families.map(|family| family.parse().unwrap()).to_vec();
     let written = rules::render(&Options {
-        statistics: vec![Statistic::P50, Statistic::Max],
+        statistics: vec![Statistic::P50, Statistic::Max, Statistic::of_quantile("0.999").unwrap()],
         interval: Some(Duration::from_secs(15)),
         ..options(families)
     });
@@ -94,6 +94,8 @@ tests:
         values: 9x4
       - series: tierprobe_new_round_seconds{job="j", instance="a", rack="r1", side="left", quantile="0.9"}
         values: 5x4
+      - series: tierprobe_new_round_seconds{job="j", instance="a", rack="r1", side="left", quantile="0.999"}
+        values: 8x4
     promql_expr_test:
       - expr: instance:tierprobe_new_seconds:p50
         eval_time: 1m
@@ -105,6 +107,11 @@ tests:
         exp_samples:
           - labels: instance:tierprobe_new_seconds:max{job="j", instance="a", rack="r1", side="left", tier="vm"}
             value: 9
+      - expr: tier:tierprobe_new_seconds:p99_9
+        eval_time: 1m
+        exp_samples:
+          - labels: tier:tierprobe_new_seconds:p99_9{side="left", tier="vm"}
+            value: 8
       - expr: tier:tierprobe_new_seconds:max
         eval_time: 1m
         exp_samples:
@@ -117,6 +124,22 @@ tests:
             value: 157286400
 "#;
     passes(&promtool_at, &written, tests);
+}
+
+#[test]
+fn everything_can_be_recorded_at_every_quantile_that_agents_publish() {
+    let Some(promtool_at) = need("promtool") else { return };
+    let written =
+        rules::render(&Options { statistics: Statistic::OF_DURATIONS.to_vec(), ..options(Family::all()) });
+    let folder = tempfile::tempdir().unwrap();
+    let rules_at = folder.path().join("rules.yml");
+    std::fs::write(&rules_at, &written).unwrap();
+    promtool(&promtool_at, &["check", "rules", rules_at.to_str().unwrap()], "").unwrap();
+    for record in
+        ["syscall_seconds:min", "syscall_seconds:max", "memory_upkeep_bytes:value", "cpu_gaps:value"]
+    {
+        assert!(written.contains(&format!("record: instance:tierprobe_{record}\n")), "no {record}");
+    }
 }
 
 #[test]

@@ -17,12 +17,15 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use tierprobe_collector::observation::Statistic;
+use tierprobe_collector::rules::{self, Family, Options};
 use tierprobe_tests::agent::Agent;
+use tierprobe_tests::answering::Clock;
 use tierprobe_tests::binary;
 use tierprobe_tests::http::get;
 use tierprobe_tests::need::need;
 use tierprobe_tests::prometheus::Prometheus;
-use tierprobe_tests::simulated::{Clock, Simulated};
+use tierprobe_tests::simulated::Simulated;
 use tierprobe_tests::victoria::Victoria;
 
 /// Rounds of the simulated agents. Each is there for longer than the slowest reader's interval of a second.
@@ -93,11 +96,14 @@ fn rounds(report: &Value) -> u64 {
     report["rows"].as_array().unwrap().iter().map(of).sum()
 }
 
-/// A report without the rows that the shipped rules do not record: gauges.
-fn of_rules(report: &Value) -> Value {
-    let mut report = report.clone();
-    report["rows"].as_array_mut().unwrap().retain(|row| row["statistic"] == "p50");
-    report
+/// The rules that record all that a comparison shows.
+fn all_rules() -> String {
+    rules::render(&Options {
+        families: Family::all(),
+        statistics: vec![Statistic::P50, Statistic::P90],
+        by: "tier".to_owned(),
+        interval: None,
+    })
 }
 
 /// Waits until a store shows so many series of an expression.
@@ -132,7 +138,7 @@ fn the_same_rounds_give_the_same_comparison_whichever_way_they_come() {
     let agents = Simulated::start(8, clock);
     let targets: Vec<String> = agents.addresses().collect();
     let recorded = Victoria::start(&victoria, &[]);
-    let prometheus = Prometheus::recording(&prometheus, &targets, recorded.address());
+    let prometheus = Prometheus::recording(&prometheus, &targets, &all_rules(), recorded.address());
     let victoria = Victoria::start(&victoria, &targets);
     for address in [prometheus.address(), victoria.address()] {
         wait_for(address, "tierprobe_tier_info[1m]", 8);
@@ -156,19 +162,23 @@ fn the_same_rounds_give_the_same_comparison_whichever_way_they_come() {
     }
     let direct = direct.report();
     let of = |address: &str| format!("prometheus+http://{address}");
-    let through = |name, address| compare(&folder, name, &[&of(address), "--for", "5m"]).report();
+    let asked = |name, address, statistic| {
+        compare(&folder, name, &[&of(address), "--for", "5m", "--statistic", statistic]).report()
+    };
+    let through = |name, address| asked(name, address, "p50");
     // What is recorded is sent on with a delay.
     let recorded_at = recorded.address();
     let mut recorded = through("recorded", recorded_at);
     for _ in 0..20 {
-        if rounds(&recorded) == rounds(&of_rules(&direct)) {
+        if rounds(&recorded) == rounds(&direct) {
             break;
         }
         sleep(Duration::from_millis(500));
         recorded = through("recorded", recorded_at);
     }
+    let prometheus_at = prometheus.address();
     let (prometheus, victoria) =
-        (through("prometheus", prometheus.address()), through("victoria", victoria.address()));
+        (through("prometheus", prometheus_at), through("victoria", victoria.address()));
 
     assert!(rows(&direct).len() > 30, "{direct}");
     let getppid = rows(&direct);
@@ -181,7 +191,16 @@ fn the_same_rounds_give_the_same_comparison_whichever_way_they_come() {
     assert!((40..=48).contains(&row["candidate"]["rounds"].as_u64().unwrap()), "{row}");
     assert_same(&direct, &prometheus, "Prometheus");
     assert_same(&direct, &victoria, "VictoriaMetrics");
-    assert_same(&of_rules(&direct), &recorded, "what rules have recorded");
+    assert_same(&direct, &recorded, "what rules have recorded");
+    let of_statistic = |report: &Value, statistic: &str| {
+        report["rows"].as_array().unwrap().iter().filter(|row| row["statistic"] == statistic).count()
+    };
+    assert!(of_statistic(&recorded, "p50") > 10 && of_statistic(&recorded, "value") > 20, "{recorded}");
+
+    let [raw, recorded] = [("raw-p90", prometheus_at), ("recorded-p90", recorded_at)]
+        .map(|(name, address)| asked(name, address, "p90"));
+    assert!(of_statistic(&recorded, "p90") > 10, "{recorded}");
+    assert_same(&raw, &recorded, "what rules have recorded of another quantile");
 }
 
 #[test]

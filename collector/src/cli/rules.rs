@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::bail;
+
 use crate::observation::Statistic;
 use crate::rules::{self, Family, Options};
 use crate::{duration, output};
@@ -15,12 +17,17 @@ pub struct Args {
     #[arg(long = "family", value_name = "NAME")]
     families: Vec<Family>,
 
+    /// Record everything that `compare` shows: durations and gauges
+    #[arg(long, conflicts_with = "families")]
+    all: bool,
+
     /// Group instances by this label: the tier, another one of the agent's, or one of the targets'
     #[arg(long, value_name = "LABEL", default_value = "tier", value_parser = label)]
     by: String,
 
-    /// Which numbers of a duration's rounds: min, p50, p90, p99 or max; repeatable, or with commas
-    #[arg(long = "statistic", value_name = "NAME", value_delimiter = ',', default_value = "p50,p99", value_parser = statistic)]
+    /// Which numbers of a duration's rounds: min, p50, p90, p99 or max, or another quantile of families that this
+    /// release does not know; repeatable, or with commas
+    #[arg(long = "statistic", value_name = "NAME", value_delimiter = ',', default_value = "p50,p99")]
     statistics: Vec<Statistic>,
 
     /// How often to evaluate them; not seldomer than agents are scraped [default: as the ruler does by itself]
@@ -36,9 +43,21 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When they cannot be written.
+/// When agents do not publish what is to be recorded, or when the rules cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let families = if args.families.is_empty() { Family::durations() } else { once(&args.families) };
+    let families = match (args.all, args.families.as_slice()) {
+        (true, _) => Family::all(),
+        (false, []) => Family::durations(),
+        (false, some) => once(some),
+    };
+    for statistic in &args.statistics {
+        if let Some(family) = families.iter().find(|family| !family.has(*statistic)) {
+            bail!(
+                "--statistic {statistic}: agents publish min, p50, p90, p99 and max of {}, so there is nothing to record",
+                family.name
+            );
+        }
+    }
     let options = Options {
         families,
         statistics: once(&args.statistics),
@@ -63,13 +82,6 @@ fn label(text: &str) -> Result<String, String> {
     let is_label = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if is_label { Ok(text.to_owned()) } else { Err("it is no label of Prometheus".to_owned()) }
-}
-
-fn statistic(text: &str) -> Result<Statistic, String> {
-    Statistic::OF_DURATIONS
-        .into_iter()
-        .find(|statistic| statistic.as_str() == text)
-        .ok_or_else(|| "known are min, p50, p90, p99 and max".to_owned())
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

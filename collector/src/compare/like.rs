@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use crate::dataset::Member;
 use crate::dataset::group::Group;
+use crate::warning::Exclusion;
 
 /// Whether an instance is emulated, as a label: no agent publishes it, it follows from the hypervisor.
 pub const EMULATED: &str = "emulated";
@@ -16,21 +17,6 @@ pub const EMULATED: &str = "emulated";
 pub const LABELS: [&str; 5] = ["seccomp", "cpu_model", "release", "clocksource", EMULATED];
 /// Stands for all of them where the user allows mixing.
 pub const ALL: &str = "all";
-
-/// Instances of one group that were left out for being unlike every instance of the other group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exclusion {
-    /// Their group.
-    pub group: String,
-    /// In what they are unlike; several labels where only the combination is.
-    pub label: String,
-    /// Their values of it.
-    pub values: Vec<String>,
-    /// How many they are.
-    pub count: usize,
-    /// All instances of the group.
-    pub of: usize,
-}
 
 /// Two groups, reduced to what is alike.
 pub(super) struct Alike<'a> {

@@ -30,7 +30,6 @@ use tierprobe_model::Unit;
 
 use evidence::Groups;
 pub use here::{Here, NoHere};
-pub use like::Exclusion;
 pub use row::{AgainstSeveral, Row, Secondary, SideSummary};
 pub use window::Window;
 
@@ -40,7 +39,7 @@ use crate::error::CompareError;
 use crate::observation::Statistic;
 use crate::source::Dropped;
 use crate::stats::equivalence::Threshold;
-use crate::warning::Warning;
+use crate::warning::{Exclusion, Warning};
 
 /// What pairs share unless the user says otherwise: the kernel.
 pub const PAIR: &str = "boot_id";

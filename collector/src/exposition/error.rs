@@ -54,6 +54,8 @@ pub enum Problem {
     LateHeader { what: &'static str, family: String },
     #[error("the lines of {0} do not stand together: merge the outputs of several exporters by family")]
     Split(String),
+    #[error("{family} and a family before it can both have a line called {name}: rename one of them")]
+    Clash { family: String, name: String },
     #[error("{line_name} needs a label {label:?} with a number, as {family} is a {kind}")]
     MissingLabel { line_name: String, family: String, kind: &'static str, label: &'static str },
     #[error("{line_name}: {rule}")]

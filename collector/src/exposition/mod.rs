@@ -3,17 +3,19 @@
 //! Strict where the formats are ([text], [OpenMetrics]): a scrape that is cut off, repeats a series or mixes families
 //! says nothing that could be relied on, so it is refused as a whole, with the line and what to do about it.
 //!
-//! - [`read`](mod@read): lines into families and samples, borrowed from the text; nothing is allocated per sample.
+//! - [`read`](mod@read): lines into families and samples, borrowed from the text; nothing is allocated for a sample,
+//!   only for tables that grow.
 //! - [`owned`]: the same as values, for what is not much.
 //! - [`error`]: what can be wrong.
-//! - `cursor`, `number`: the tokens of a line. `rules`: what OpenMetrics asks of a sample. `seen`: which series there
-//!   were.
+//! - `cursor`, `number`: the tokens of a line. `rules`: what OpenMetrics asks of a sample. `names`, `seen`: which
+//!   families and which series there were.
 //!
 //! [text]: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 //! [OpenMetrics]: https://prometheus.io/docs/specs/om/open_metrics_spec/
 
 mod cursor;
 pub mod error;
+mod names;
 mod number;
 pub mod owned;
 pub mod read;
@@ -108,20 +110,21 @@ impl<'a> Escaped<'a> {
     /// As it is meant.
     #[must_use]
     pub fn text(self) -> Cow<'a, str> {
-        if !self.has_escapes {
-            return Cow::Borrowed(self.raw);
-        }
-        let mut text = String::with_capacity(self.raw.len());
-        let mut characters = self.raw.chars();
-        while let Some(c) = characters.next() {
+        if self.has_escapes { Cow::Owned(self.characters().collect()) } else { Cow::Borrowed(self.raw) }
+    }
+
+    /// Its characters, as they are meant.
+    pub fn characters(self) -> impl Iterator<Item = char> + 'a {
+        let mut raw = self.raw.chars();
+        std::iter::from_fn(move || {
+            let c = raw.next()?;
             // Which escapes there may be was seen to when it was read.
-            text.push(match (c, if c == '\\' { characters.next() } else { None }) {
-                (_, Some('n')) => '\n',
-                (_, Some(other)) => other,
-                (c, None) => c,
-            });
-        }
-        Cow::Owned(text)
+            Some(match if c == '\\' { raw.next() } else { None } {
+                Some('n') => '\n',
+                Some(other) => other,
+                None => c,
+            })
+        })
     }
 }
 

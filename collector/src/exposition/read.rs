@@ -1,9 +1,8 @@
 //! Lines into families and samples.
 
-use std::collections::HashSet;
-
 use super::cursor::Cursor;
 use super::error::{Problem, shortened};
+use super::names::{Names, suffixes};
 use super::number::{number, seconds};
 use super::rules::Rules;
 use super::seen::Seen;
@@ -50,13 +49,14 @@ struct Reader<'a, 's, S> {
     is_open_metrics: bool,
     sink: &'s mut S,
     /// Names of all families so far, the open one included.
-    names: HashSet<&'a str, foldhash::fast::RandomState>,
+    names: Names<'a>,
     /// The family that the next lines may belong to.
     open: Option<Open<'a>>,
     seen: Seen,
     rules: Rules<'a>,
     series: usize,
     labels: Vec<Label<'a>>,
+    exemplar_labels: Vec<Label<'a>>,
     /// Where the line begins in the text.
     at: usize,
     has_ended: bool,
@@ -75,12 +75,13 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
             text,
             is_open_metrics: format == Format::OpenMetrics,
             sink,
-            names: HashSet::default(),
+            names: Names::default(),
             open: None,
             seen: Seen::new(),
             rules: Rules::default(),
             series: 0,
             labels: Vec::new(),
+            exemplar_labels: Vec::new(),
             at: 0,
             has_ended: false,
         }
@@ -219,8 +220,11 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
         let mut labels = std::mem::take(&mut self.labels);
         cursor.labels(&mut labels, strict)?;
         let series = cursor.since(&begin);
-        let (value, timestamp, exemplar) =
-            if strict { open_metrics_value(cursor)? } else { text_value(cursor)? };
+        let (value, timestamp, exemplar) = if strict {
+            open_metrics_value(cursor, std::mem::take(&mut self.exemplar_labels))?
+        } else {
+            text_value(cursor)?
+        };
 
         if self.series == MAX_SERIES {
             return Err(Problem::TooManySeries);
@@ -233,12 +237,9 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
         if !self.seen.insert(self.text, at, name, &labels) {
             return Err(Problem::DuplicateSeries(shortened(series)));
         }
-        let Some(open) = &mut self.open else { return Ok(()) };
+        self.tell()?;
+        let Some(open) = &self.open else { return Ok(()) };
         let suffix = suffix(&open.head, name, strict).unwrap_or_default();
-        if !std::mem::replace(&mut open.is_told, true) {
-            self.rules.begin(&open.head, strict)?;
-            self.sink.family(&open.head);
-        }
         let line =
             Line { name, suffix, labels: &labels, value, timestamp, exemplar: exemplar.as_ref(), series };
         require_label(&open.head, &line)?;
@@ -246,7 +247,11 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
             self.rules.check(&open.head, &line)?;
         }
         self.sink.line(&line);
+        // The next line's go into the same memory.
         self.labels = labels;
+        if let Some(exemplar) = exemplar {
+            self.exemplar_labels = exemplar.labels;
+        }
         Ok(())
     }
 
@@ -266,14 +271,26 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
         }))
     }
 
-    fn close(&mut self) -> Result<(), Problem> {
-        let Some(open) = self.open.take() else { return Ok(()) };
-        if open.is_told {
-            return if self.is_open_metrics { self.rules.end(&open.head) } else { Ok(()) };
+    /// Tells the sink of the open family, whose headers are complete.
+    fn tell(&mut self) -> Result<(), Problem> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        if std::mem::replace(&mut open.is_told, true) {
+            return Ok(());
+        }
+        if self.is_open_metrics
+            && let Some(name) = self.names.complete(&open.head)
+        {
+            return Err(Problem::Clash { family: open.head.name.to_owned(), name: name.to_owned() });
         }
         self.rules.begin(&open.head, self.is_open_metrics)?;
         self.sink.family(&open.head);
         Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Problem> {
+        self.tell()?;
+        let Some(open) = self.open.take() else { return Ok(()) };
+        if self.is_open_metrics { self.rules.end(&open.head) } else { Ok(()) }
     }
 
     fn end(&mut self) -> Result<(), Problem> {
@@ -307,7 +324,8 @@ fn text_value<'a>(cursor: &mut Cursor<'a>) -> Result<Value<'a>, Problem> {
     }
 }
 
-fn open_metrics_value<'a>(cursor: &mut Cursor<'a>) -> Result<Value<'a>, Problem> {
+/// An exemplar's labels go into `labels`.
+fn open_metrics_value<'a>(cursor: &mut Cursor<'a>, mut labels: Vec<Label<'a>>) -> Result<Value<'a>, Problem> {
     let (value, timestamp) = value_and_seconds(cursor)?;
     if cursor.rest().is_empty() {
         return Ok((value, timestamp.map(Timestamp::Seconds), None));
@@ -318,7 +336,6 @@ fn open_metrics_value<'a>(cursor: &mut Cursor<'a>) -> Result<Value<'a>, Problem>
     if !cursor.rest().starts_with('{') {
         return Err(cursor.unexpected("the labels of an exemplar"));
     }
-    let mut labels = Vec::new();
     cursor.labels(&mut labels, true)?;
     let (exemplar, taken) = value_and_seconds(cursor)?;
     if !cursor.rest().is_empty() {
@@ -349,15 +366,10 @@ fn value_and_seconds(cursor: &mut Cursor<'_>) -> Result<(f64, Option<f64>), Prob
 /// What a line's name has beyond its family's; `None` where it is not one of the family's.
 fn suffix<'a>(head: &Head<'_>, name: &'a str, is_open_metrics: bool) -> Option<&'a str> {
     let suffix = name.strip_prefix(head.name)?;
-    let belongs = match head.kind {
-        Kind::Counter if is_open_metrics => matches!(suffix, "_total" | "_created"),
-        Kind::Counter | Kind::Gauge | Kind::StateSet | Kind::Untyped => suffix.is_empty(),
-        Kind::Histogram => {
-            matches!(suffix, "_bucket" | "_sum" | "_count") || is_open_metrics && suffix == "_created"
-        }
-        Kind::GaugeHistogram => matches!(suffix, "_bucket" | "_gsum" | "_gcount"),
-        Kind::Summary => matches!(suffix, "" | "_sum" | "_count") || is_open_metrics && suffix == "_created",
-        Kind::Info => suffix == "_info",
+    let belongs = if head.kind == Kind::Counter && !is_open_metrics {
+        suffix.is_empty()
+    } else {
+        suffixes(head.kind).contains(&suffix) && (is_open_metrics || suffix != "_created")
     };
     belongs.then_some(suffix)
 }

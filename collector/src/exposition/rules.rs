@@ -62,7 +62,7 @@ impl<'a> Rules<'a> {
             let length: usize = exemplar
                 .labels
                 .iter()
-                .map(|label| label.name.chars().count() + label.value.text().chars().count())
+                .map(|label| label.name.chars().count() + label.value.characters().count())
                 .sum();
             if !has_exemplars {
                 return broken("only buckets and the _total of a counter have exemplars");

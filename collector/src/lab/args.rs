@@ -22,7 +22,8 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub starts: u32,
 
-    /// Write the comparison and everything the lab measured to this file, as JSON
+    /// Write the result to this file, too: a page if its name ends with .html, rows with .csv, Markdown with .md; any
+    /// other gets everything the lab measured, as JSON
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 

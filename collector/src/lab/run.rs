@@ -168,19 +168,36 @@ fn conclude(
 /// Prints the result, and writes it to the file that was asked for.
 fn publish(args: &Args, outcome: &Outcome) -> anyhow::Result<()> {
     if let Some(path) = &args.output {
-        output::write(&document(outcome)?, Some(path))?;
+        let format = format_of(path);
+        output::write(&text(outcome, format)?, Some(path))?;
+        // Whoever has it in a file has no use for the same in the terminal.
+        if format == args.format {
+            return Ok(());
+        }
     }
-    let text = match args.format {
+    output::write(&text(outcome, args.format)?, None)
+}
+
+/// The form of a file, by its name.
+fn format_of(path: &Path) -> Format {
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("html" | "htm") => Format::Html,
+        Some("csv") => Format::Csv,
+        Some("md") => Format::Markdown,
+        Some(_) | None => Format::Json,
+    }
+}
+
+/// The result in one of its forms.
+fn text(outcome: &Outcome, format: Format) -> anyhow::Result<String> {
+    Ok(match format {
         Format::Json => document(outcome)?,
         Format::Table | Format::Markdown => {
-            let comparison = rendered(outcome, args.format, &[])?.unwrap_or_default();
-            format!("{}\n{comparison}", outcome.report.text(args.format))
+            let comparison = rendered(outcome, format, &[])?.unwrap_or_default();
+            format!("{}\n{comparison}", outcome.report.text(format))
         }
-        Format::Html | Format::Csv => {
-            rendered(outcome, args.format, &outcome.report.notes())?.unwrap_or_default()
-        }
-    };
-    output::write(&text, None)
+        Format::Html | Format::Csv => rendered(outcome, format, &outcome.report.notes())?.unwrap_or_default(),
+    })
 }
 
 /// The comparison in one of its forms; `None` where there is none, which is an error of the run.

@@ -1,5 +1,6 @@
 //! Which number of a round a value is.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 /// Which number of a round an observation is.
@@ -92,6 +93,37 @@ impl Statistic {
             other => Self::Quantile(Quantile::of(other)),
         })
     }
+
+    /// The values that the label `quantile` of a summary may have for it, as a regular expression; `None` for gauges.
+    /// The text format and OpenMetrics write whole numbers in two ways.
+    #[must_use]
+    pub fn quantile_pattern(self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            Self::Min => "0|0.0".into(),
+            Self::P50 => "0.5".into(),
+            Self::P90 => "0.9".into(),
+            Self::P99 => "0.99".into(),
+            Self::Max => "1|1.0".into(),
+            Self::Quantile(quantile) => (f64::from(quantile.billionths) / Quantile::WHOLE).to_string().into(),
+            Self::Value => return None,
+        })
+    }
+
+    /// As the names of recorded series end with it: `p50`, and `p99_9`, as there is no point in a name.
+    #[must_use]
+    pub fn in_a_name(self) -> String {
+        self.as_str().replace('.', "_")
+    }
+
+    /// The statistic of a recorded series by what its name ends with.
+    #[must_use]
+    pub fn of_a_name(end: &str) -> Option<Self> {
+        match end {
+            "value" => Some(Self::Value),
+            _ if end.starts_with(['p', 'm']) => end.replace('_', ".").parse().ok(),
+            _ => None,
+        }
+    }
 }
 
 impl FromStr for Statistic {
@@ -157,6 +189,25 @@ mod tests {
     fn what_is_no_statistic_says_what_there_is() {
         for text in ["p", "p101", "p-1", "pinf", "median", "2", ""] {
             assert!(text.parse::<Statistic>().unwrap_err().contains("p99.9"), "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_and_names_are_read_as_they_are_written() {
+        let others =
+            ["0.95", "0.999", "0.001", "0.123456789"].map(|label| Statistic::of_quantile(label).unwrap());
+        for statistic in Statistic::OF_DURATIONS.into_iter().chain(others) {
+            for label in statistic.quantile_pattern().unwrap().split('|') {
+                assert_eq!(Statistic::of_quantile(label), Some(statistic), "{label}");
+            }
+            let name = statistic.in_a_name();
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
+            assert_eq!(Statistic::of_a_name(&name), Some(statistic), "{name}");
+        }
+        assert_eq!(Statistic::of_a_name("value"), Some(Statistic::Value));
+        assert_eq!(Statistic::Value.quantile_pattern(), None);
+        for none in ["", "0_5", "count", "p", "median"] {
+            assert_eq!(Statistic::of_a_name(none), None, "{none}");
         }
     }
 

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tierprobe_model::{SCHEMA, Unit};
 
-use crate::compare::{Block, Comparison, Exclusion, Row, SideSummary};
+use crate::compare::{Block, Comparison, Row, SideSummary};
 use crate::dataset::SourceSummary;
 use crate::observation::Labels;
 use crate::source::Dropped;
 use crate::stats::CONFIDENCE;
-use crate::warning::Warning;
+use crate::warning::{Exclusion, Warning};
 
 /// The document; ends with a line feed.
 ///

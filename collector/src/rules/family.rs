@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use tierprobe_model::Family as Named;
 
+use crate::observation::Statistic;
+
 /// What an agent publishes.
 const METRICS: &str = include_str!("../../../agent/METRICS.md");
 /// What the summary of a family's rounds ends with.
@@ -27,6 +29,21 @@ impl Family {
     #[must_use]
     pub fn durations() -> Vec<Self> {
         known().filter(|family| family.rounds.is_some()).collect()
+    }
+
+    /// All families that a comparison shows, gauges included.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        known().collect()
+    }
+
+    /// Whether a round of it has this number: agents of this release publish
+    /// [`OF_DURATIONS`](Statistic::OF_DURATIONS), of others nobody knows, and gauges have but one.
+    #[must_use]
+    pub fn has(&self, statistic: Statistic) -> bool {
+        self.rounds.is_none()
+            || Statistic::OF_DURATIONS.contains(&statistic)
+            || !known().any(|known| known.name == self.name)
     }
 }
 
@@ -114,6 +131,16 @@ mod tests {
         assert!(Family::durations().contains(&syscall));
         let upkeep = family("tierprobe_memory_upkeep_bytes", None, &[]);
         assert_eq!("tierprobe_memory_upkeep_bytes".parse(), Ok(upkeep));
+    }
+
+    #[test]
+    fn quantiles_of_known_families_are_those_that_agents_publish() {
+        let labels = "whose quantiles 0, 0.5, 0.9, 0.99 and 1 comparisons use";
+        assert!(METRICS.contains(labels), "{labels}: then OF_DURATIONS is another, too");
+        let p95 = Statistic::of_quantile("0.95").unwrap();
+        let has = |family: &str, statistic| family.parse::<Family>().unwrap().has(statistic);
+        assert!(has("tierprobe_syscall_seconds", Statistic::P90) && !has("tierprobe_syscall_seconds", p95));
+        assert!(has("tierprobe_new_round_seconds{side}", p95) && has("tierprobe_memory_upkeep_bytes", p95));
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn render(options: &Options) -> String {
         match &family.rounds {
             Some(rounds) => {
                 for statistic in statistics {
-                    let quantile = quantile(*statistic);
+                    let Some(quantile) = statistic.quantile_pattern() else { continue };
                     let selector = format!("{rounds}{{quantile=~\"{quantile}\"}}");
                     // Where both ways to write it are the same, an equality finds it sooner.
                     let selector =
@@ -66,7 +66,7 @@ pub fn render(options: &Options) -> String {
                     } else {
                         selector
                     };
-                    text.push_str(&pair(family, statistic.as_str(), &raw, by));
+                    text.push_str(&pair(family, &statistic.in_a_name(), &raw, by));
                 }
             }
             None => text.push_str(&pair(family, Statistic::Value.as_str(), &family.name, by)),
@@ -147,17 +147,6 @@ fn pair(family: &Family, statistic: &str, raw: &str, by: &str) -> String {
 
 fn rule(record: &str, expression: &str) -> String {
     format!("      - record: {record}\n        expr: {expression}\n")
-}
-
-/// The label of a statistic; the text format and OpenMetrics write whole numbers in two ways.
-const fn quantile(statistic: Statistic) -> &'static str {
-    match statistic {
-        Statistic::Min => "0|0.0",
-        Statistic::P90 => "0.9",
-        Statistic::P99 => "0.99",
-        Statistic::Max => "1|1.0",
-        Statistic::P50 | Statistic::Quantile(_) | Statistic::Value => "0.5",
-    }
 }
 
 /// As Prometheus writes spans of time.

@@ -2,7 +2,6 @@
 
 mod text;
 
-use crate::compare::Exclusion;
 use crate::dataset::SeriesKey;
 use crate::source::Note;
 use crate::verdict::Verdict;
@@ -17,6 +16,21 @@ pub struct Share {
     /// Instances of which it is true.
     pub count: usize,
     /// All its instances.
+    pub of: usize,
+}
+
+/// Instances of one group that were left out for being unlike every instance of the other group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exclusion {
+    /// Their group.
+    pub group: String,
+    /// In what they are unlike; several labels where only the combination is.
+    pub label: String,
+    /// Their values of it.
+    pub values: Vec<String>,
+    /// How many they are.
+    pub count: usize,
+    /// All instances of the group.
     pub of: usize,
 }
 

@@ -1,7 +1,6 @@
 //! Warnings in words.
 
-use super::{Changed, Warning};
-use crate::compare::Exclusion;
+use super::{Changed, Exclusion, Warning};
 use crate::dataset::group::listed;
 use crate::date::utc_minute;
 use crate::source::Note;

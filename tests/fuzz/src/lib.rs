@@ -6,7 +6,9 @@
 use std::path::Path;
 
 use tierprobe_collector::exposition::{self, Format, Head, Line, Sink};
+use tierprobe_collector::http::Address;
 use tierprobe_collector::observation::{Statistic, Vocabulary};
+use tierprobe_collector::source::discovery::group;
 use tierprobe_collector::source::{Accumulator, record, unpack};
 use tierprobe_collector::{date, duration};
 
@@ -20,6 +22,7 @@ pub const TARGETS: &[Target] = &[
     ("scrape", of_scrape),
     ("record", of_record),
     ("packed", of_packed),
+    ("targets", of_targets),
     ("words", of_words),
 ];
 
@@ -104,6 +107,22 @@ fn of_packed(bytes: &[u8]) {
         }
     }
     assert!(unpack::read(bytes, LIMIT).map_or(0, |unpacked| unpacked.len()) <= LIMIT, "more than the limit");
+}
+
+fn of_targets(bytes: &[u8]) {
+    let in_yaml = std::str::from_utf8(bytes).ok().map(group::of_yaml);
+    for groups in [Some(group::of_json(bytes)), in_yaml].into_iter().flatten() {
+        match groups.and_then(|groups| group::targets(&groups)) {
+            Ok(targets) => {
+                for (address, labels) in targets {
+                    let text = address.to_string();
+                    assert_eq!(text.parse::<Address>().ok(), Some(address), "{text} is another address");
+                    assert!(labels.keys().all(|label| !label.starts_with("__")), "{labels:?}");
+                }
+            }
+            Err(why) => assert!(!why.is_empty()),
+        }
+    }
 }
 
 fn of_words(bytes: &[u8]) {

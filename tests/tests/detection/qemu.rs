@@ -8,7 +8,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tierprobe_tests::need::{find, need};
-use tierprobe_tests::repository;
 
 use super::case::{Case, Expected, Outcome};
 use super::guest;
@@ -131,7 +130,8 @@ pub(crate) struct Image {
 /// Builds it, or says what is missing.
 pub(crate) fn image(lab: &Lab) -> Result<Image, &'static str> {
     let qemu = need("qemu-system-x86_64").ok_or("QEMU is not installed")?;
-    let kernel = kernel().ok_or("there is no guest kernel (linux-image-cloud-amd64)")?;
+    let kernel =
+        tierprobe_tests::guest::kernel().ok_or("there is no guest kernel (linux-image-cloud-amd64)")?;
     Ok(Image { qemu, kernel, archive: guest::archive(lab) })
 }
 
@@ -200,15 +200,4 @@ fn boot(image: &Image, guest: &Guest, files: &Path) -> Result<Said, String> {
             return Err(format!("{how}: {log}{text}"));
         }
     }
-}
-
-/// The newest kernel made for guests: unpacked by `tests/tools.sh`, or this machine's.
-fn kernel() -> Option<PathBuf> {
-    let folders = [repository("out/guest-kernel/boot"), PathBuf::from("/boot")];
-    let files = folders.into_iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
-    let is_guests = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("vmlinuz-") && name.contains("cloud")
-    };
-    files.map(|entry| entry.path()).filter(is_guests).max()
 }

@@ -30,6 +30,7 @@ use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::host::HostFs;
 use crate::measure::{Samples, Summary, seconds};
 use crate::sys::{clock, cpuid};
+use crate::waiting;
 use shares::Shares;
 
 const GAPS: Family = Family {
@@ -109,9 +110,9 @@ struct Cpu {
 impl Probe for Cpu {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
         let mut round = Round::default();
-        let waited = crate::runner::waited(&self.fs);
+        let waited = waiting::of_this_thread(&self.fs);
         let spin = gaps::spin(self.threshold_nanos);
-        let waited = crate::runner::waited(&self.fs)
+        let waited = waiting::of_this_thread(&self.fs)
             .zip(waited)
             .map(|(after, before)| after.saturating_sub(before).as_secs_f64());
 

@@ -155,6 +155,50 @@ fn each_rule_is_one() {
     assert!(open(&long).unwrap_err().to_string().contains("128"));
 }
 
+/// Names that two families' lines could share, whichever comes first and whether the line is there or not.
+#[test]
+fn names_of_lines_do_not_meet() {
+    for (one, other, shared) in [
+        ("a counter", "a_total gauge", "a_total"),
+        ("a counter", "a_created unknown", "a_created"),
+        ("a histogram", "a_count unknown", "a_count"),
+        ("a histogram", "a_bucket stateset", "a_bucket"),
+        ("a histogram", "a_sum summary", "a_sum"),
+        ("a summary", "a_sum gauge", "a_sum"),
+        ("a gaugehistogram", "a_gsum gauge", "a_gsum"),
+        ("a info", "a_info gauge", "a_info"),
+        ("a_b_c counter", "a_b_c_total gauge", "a_b_c_total"),
+    ] {
+        for (first, second) in [(one, other), (other, one)] {
+            let error = open(&format!("# TYPE {first}\n# TYPE {second}\n# EOF\n")).expect_err(first);
+            let said = format!("line called {shared}");
+            assert!(error.to_string().contains(&said), "{first}, {second}: {error}");
+        }
+    }
+    let error = open("# TYPE a counter\na_total 1\n# TYPE b gauge\nb 1\na_total 1\n# EOF\n").unwrap_err();
+    assert_eq!(
+        (error.line, error.to_string().contains("a_total")),
+        (5, true),
+        "a line without a type: {error}"
+    );
+    for (one, other) in [
+        ("a counter", "a_count gauge"),
+        ("a counter", "a_total counter"),
+        ("a gauge", "a_total counter"),
+        ("a gauge", "a_count histogram"),
+        ("a gauge", "a_sum gauge"),
+        ("a info", "a_total gauge"),
+    ] {
+        for (first, second) in [(one, other), (other, one)] {
+            assert_eq!(
+                open(&format!("# TYPE {first}\n# TYPE {second}\n# EOF\n")),
+                Ok(()),
+                "{first}, {second}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_format_is_seen_by_its_end() {
     assert_eq!(Format::guess("a 1\n# EOF\n"), Format::OpenMetrics);

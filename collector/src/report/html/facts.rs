@@ -169,5 +169,5 @@ fn title(costs: &[&Cost<'_>]) -> String {
         let same = shared.iter().zip(&family).take_while(|(a, b)| a == b).count();
         shared.truncate(same);
     }
-    super::words::sentence(&shared.join(" "))
+    super::words::title(&shared.join(" "))
 }

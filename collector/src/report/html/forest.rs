@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::facts::{Cost, Facts};
 use super::scale::Scale;
-use super::{badge, share};
+use super::{badge, breakable, share};
 use crate::compare::Row;
 use crate::report::{Input, figure, name, note};
 use crate::verdict::{Tag, Verdict};
@@ -77,10 +77,10 @@ fn topic(input: &Input<'_>, facts: &Facts<'_>, title: &str, costs: &[&Cost<'_>])
                 tr {
                     th scope="col" { "Cost" }
                     th.plot scope="col" { span.hidden { "Ratio, drawn" } (axis_drawing(&scale)) }
-                    th.number scope="col" { (input.comparison.baseline.group) }
+                    th.number scope="col" { (breakable(&input.comparison.baseline.group)) }
                     th.number scope="col" {
                         @if facts.has_several() { "candidate" } @else {
-                            (facts.groups.get(1).map(|group| group.name).unwrap_or_default())
+                            (breakable(facts.groups.get(1).map(|group| group.name).unwrap_or_default()))
                         }
                     }
                     th scope="col" { "Ratio [95 %]" }

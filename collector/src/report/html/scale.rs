@@ -7,7 +7,7 @@ const MARGIN: f64 = 0.06;
 /// Steps that people count in.
 const STEPS: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
 
-/// Powers of ten that a number can have.
+/// Powers of ten that a number can have, and powers of two that a size can have.
 const POWERS: std::ops::RangeInclusive<i16> = -308..=308;
 
 /// An axis from its low to its high end; places on it are shares of its length.
@@ -27,7 +27,9 @@ impl Scale {
             return Some(Self::log(low, high));
         }
         // Values that are all the same still need some room around them.
-        let room = ((high - low) * MARGIN).max(high.abs() * 0.02).max(f64::MIN_POSITIVE);
+        let room = ((high - low) * MARGIN).max(high.abs() * 0.02);
+        // So do nothing but zeros.
+        let room = if room > 0.0 { room } else { 1.0 };
         let floor = if low >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
         Some(Self { low: (low - room).max(floor), high: high + room, is_log: false })
     }
@@ -72,11 +74,30 @@ impl Scale {
     /// Round values along the axis, about `most` of them at most.
     #[must_use]
     pub fn ticks(&self, most: usize) -> Vec<f64> {
-        if self.is_log && self.high / self.low > WIDE {
-            self.log_ticks(most)
-        } else {
-            self.even_ticks(most, 10.0)
+        if self.is_wide() { self.log_ticks(most) } else { self.even_ticks(most) }
+    }
+
+    /// The same for bytes, which are round where KiB and MiB are.
+    #[must_use]
+    pub fn byte_ticks(&self, most: usize) -> Vec<f64> {
+        if !self.is_wide() {
+            let fewest = (self.high - self.low) / crate::stats::real(most.max(1));
+            return self.multiples(fewest.log2().ceil().exp2());
         }
+        let (first, last) = (self.low.log2().ceil(), self.high.log2().floor());
+        let of = |stride: usize| -> Vec<f64> {
+            let powers = POWERS.map(f64::from).filter(|power| (first..=last).contains(power));
+            powers.filter(|power| power.rem_euclid(crate::stats::real(stride)) < 0.5).map(f64::exp2).collect()
+        };
+        [1, 2, 5, 10, 20, 50, 100, 200]
+            .into_iter()
+            .map(of)
+            .find(|ticks| ticks.len() <= most)
+            .unwrap_or_default()
+    }
+
+    fn is_wide(&self) -> bool {
+        self.is_log && self.high / self.low > WIDE
     }
 
     /// The same for seconds that are read as minutes and hours.
@@ -105,9 +126,9 @@ impl Scale {
         self.multiples(step)
     }
 
-    fn even_ticks(&self, most: usize, base: f64) -> Vec<f64> {
+    fn even_ticks(&self, most: usize) -> Vec<f64> {
         let fewest = (self.high - self.low) / crate::stats::real(most.max(1));
-        let power = base.powf(fewest.log(base).floor());
+        let power = 10_f64.powf(fewest.log10().floor());
         let step = STEPS.into_iter().map(|step| step * power).find(|step| *step >= fewest);
         self.multiples(step.unwrap_or(fewest))
     }
@@ -177,8 +198,21 @@ mod tests {
     fn values_that_are_all_the_same_have_an_axis_too() {
         let scale = Scale::of([5.0, 5.0]).unwrap();
         assert!((scale.place(5.0) - 0.5).abs() < 1e-9 && !scale.ticks(4).is_empty());
-        assert!((Scale::of([0.0]).unwrap().place(0.0)).is_finite());
+        let zeros = Scale::of([0.0, 0.0]).unwrap();
+        assert_eq!((zeros.place(0.0), zeros.ticks(3)), (0.0, vec![0.0, 0.5, 1.0]));
         assert_eq!(Scale::of([f64::NAN]), None);
+    }
+
+    #[test]
+    fn bytes_are_round_in_their_own_units() {
+        const KIB: f64 = 1024.0;
+        let near = Scale::of([4.15 * KIB * KIB, 4.83 * KIB * KIB]).unwrap().byte_ticks(4);
+        assert_eq!(near, [4.25, 4.5, 4.75].map(|mebibytes| mebibytes * KIB * KIB));
+        let wide = Scale::of([4.2 * KIB * KIB, 265.0 * KIB * KIB]).unwrap().byte_ticks(4);
+        assert_eq!(wide, [4.0, 16.0, 64.0, 256.0].map(|mebibytes| mebibytes * KIB * KIB));
+        for (low, high) in [(1e-300, 1e300), (1.0, 1.0 + 1e-15), (0.0, 1e18), (0.0, 0.0)] {
+            assert!(Scale::of([low, high]).unwrap().byte_ticks(5).len() <= 70, "{low} {high}");
+        }
     }
 
     #[test]

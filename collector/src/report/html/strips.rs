@@ -137,17 +137,25 @@ fn lane(group: &GroupFacts<'_>, hosts: &[Host<'_>], scale: &Scale, unit: Unit) -
 
 fn axis(scale: &Scale, unit: Unit, height: usize) -> Markup {
     html! {
-        @for tick in scale.ticks(TICKS) {
+        @for (tick, text) in ticks(scale, unit, TICKS) {
             @let place = scale.place(tick);
             line.grid x1=(share(place)) x2=(share(place)) y1="16" y2=(height) {}
-            text.tick x=(share(place)) y=(height + 14) text-anchor=(super::anchor(place)) { (tick_text(tick, unit)) }
+            text.tick x=(share(place)) y=(height + 14) text-anchor=(super::anchor(place)) { (text) }
         }
     }
 }
 
+/// Round values along an axis, and how they are written. Where rounding makes two the same, the second says nothing.
+pub(super) fn ticks(scale: &Scale, unit: Unit, most: usize) -> Vec<(f64, String)> {
+    let values = if unit == Unit::Bytes { scale.byte_ticks(most) } else { scale.ticks(most) };
+    let mut ticks: Vec<(f64, String)> =
+        values.into_iter().map(|tick| (tick, tick_text(tick, unit))).collect();
+    ticks.dedup_by(|(_, text), (_, before)| text == before);
+    ticks
+}
+
 /// A round value without the zeros that a measured one would have.
-#[must_use]
-pub(super) fn tick_text(tick: f64, unit: Unit) -> String {
+fn tick_text(tick: f64, unit: Unit) -> String {
     let text = unit.human(tick);
     match text.split_once(' ') {
         Some((number, unit)) if number.contains('.') => {
@@ -201,5 +209,14 @@ mod tests {
         assert_eq!(tick_text(2e-7, Unit::Seconds), "200 ns");
         assert_eq!(tick_text(1.5e-6, Unit::Seconds), "1.5 µs");
         assert_eq!(tick_text(2.0, Unit::Count), "2");
+    }
+
+    #[test]
+    fn no_two_ticks_read_the_same() {
+        let texts = |values: [f64; 2], unit| -> Vec<String> {
+            ticks(&Scale::of(values).unwrap(), unit, 4).into_iter().map(|(_, text)| text).collect()
+        };
+        assert_eq!(texts([0.0, 1e-6], Unit::Ratio), ["0 %"]);
+        assert_eq!(texts([4.3e6, 4.9e6], Unit::Bytes), ["4.25 MiB", "4.5 MiB", "4.75 MiB"]);
     }
 }

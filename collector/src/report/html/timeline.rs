@@ -6,7 +6,7 @@ use tierprobe_model::Unit;
 use super::course::{Course, Point};
 use super::facts::{Cost, Facts};
 use super::scale::Scale;
-use super::strips::tick_text;
+use super::strips::ticks;
 use super::{anchor, share};
 use crate::date::utc_minute;
 use crate::stats::real;
@@ -85,19 +85,20 @@ fn drawing(facts: &Facts<'_>, cost: &Cost<'_>, course: &Course) -> Markup {
     let Some(values) = Scale::of(course.values()) else { return html! { p.absent { "no clean round" } } };
     let time = Scale::between(course.from, course.from + course.length);
     let plot = HEIGHT - LANE * facts.groups.len();
+    let ticks = ticks(&values, cost.unit, TICKS);
     html! {
         div.plotted {
             svg.side width="100%" height=(HEIGHT + AXIS) aria-hidden="true" {
-                @for tick in values.ticks(TICKS) {
-                    @let y = ((1.0 - values.place(tick)) * real(plot) + 4.0).clamp(11.0, real(plot));
-                    text.tick x="100%" y={ (format!("{y:.1}")) } text-anchor="end" { (tick_text(tick, cost.unit)) }
+                @for (tick, text) in &ticks {
+                    @let y = ((1.0 - values.place(*tick)) * real(plot) + 4.0).clamp(11.0, real(plot));
+                    text.tick x="100%" y={ (format!("{y:.1}")) } text-anchor="end" { (text) }
                 }
             }
             svg.timeline width="100%" height=(HEIGHT + AXIS) role="img" {
                 title { (cost.name) " over time" }
                 desc { (in_words(facts, cost.unit, course)) }
-                @for tick in values.ticks(TICKS) {
-                    @let y = (1.0 - values.place(tick)) * real(plot);
+                @for (tick, _) in &ticks {
+                    @let y = (1.0 - values.place(*tick)) * real(plot);
                     line.grid x1="0" x2="100%" y1={ (format!("{y:.1}")) } y2={ (format!("{y:.1}")) } {}
                 }
                 @for tick in time.time_ticks(TICKS) {

@@ -137,9 +137,22 @@ pub fn sentence(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// The words of a family as a heading has them: `Page fault`, `VM exit`.
+#[must_use]
+pub fn title(text: &str) -> String {
+    const LETTERS: [&str; 2] = ["cpu", "vm"];
+    let of = |word: &str| if LETTERS.contains(&word) { word.to_uppercase() } else { word.to_owned() };
+    sentence(&text.split(' ').map(of).collect::<Vec<_>>().join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headings_begin_large_and_letters_stay_letters() {
+        assert_eq!(["cpu", "vm exit", "page fault", ""].map(title), ["CPU", "VM exit", "Page fault", ""]);
+    }
 
     #[test]
     fn changes_are_told_in_per_cent_and_large_ones_in_times() {

@@ -7,7 +7,6 @@ use super::group::{self, Group};
 use super::{DiscoveryError, MAX_TARGETS};
 use crate::http::Address;
 use crate::http::pattern::glob;
-use crate::http::rules::yaml;
 use crate::observation::Labels;
 
 /// Longest file that is read, in bytes.
@@ -63,11 +62,8 @@ fn groups(path: &Path) -> Result<Vec<Group>, DiscoveryError> {
     if text.len() as u64 > MAX_BYTES {
         return Err(unusable(format!("it is larger than {} MiB", MAX_BYTES / 1024 / 1024)));
     }
-    if path.extension().is_some_and(|end| end == "json") {
-        serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))
-    } else {
-        serde_saphyr::from_str(&text).map_err(|error| unusable(yaml(&error)))
-    }
+    let is_json = path.extension().is_some_and(|end| end == "json");
+    if is_json { group::of_json(text.as_bytes()) } else { group::of_yaml(&text) }.map_err(unusable)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> DiscoveryError {

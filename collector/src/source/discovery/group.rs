@@ -10,6 +10,7 @@
 use serde::Deserialize;
 
 use crate::http::Address;
+use crate::http::rules::yaml;
 use crate::observation::Labels;
 
 /// Targets with the same labels.
@@ -22,6 +23,24 @@ pub struct Group {
     /// What they have in common.
     #[serde(default)]
     pub labels: Labels,
+}
+
+/// Groups as pages and files have them in JSON.
+///
+/// # Errors
+///
+/// What is wrong and in which line.
+pub fn of_json(bytes: &[u8]) -> Result<Vec<Group>, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+/// Groups as files have them in YAML.
+///
+/// # Errors
+///
+/// What is wrong and in which line.
+pub fn of_yaml(text: &str) -> Result<Vec<Group>, String> {
+    serde_saphyr::from_str(text).map_err(|error| yaml(&error))
 }
 
 /// The addresses and labels of all targets of all groups.
@@ -78,8 +97,10 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> Result<Vec<(String, Labels)>, String> {
-        let groups: Vec<Group> = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        Ok(targets(&groups)?.into_iter().map(|(address, labels)| (address.to_string(), labels)).collect())
+        Ok(targets(&of_json(json.as_bytes())?)?
+            .into_iter()
+            .map(|(address, labels)| (address.to_string(), labels))
+            .collect())
     }
 
     #[test]

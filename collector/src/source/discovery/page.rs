@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::group::{self, Group};
+use super::group;
 use super::{Context, DiscoveryError, MAX_TARGETS};
 use crate::http::{Address, Client, Limits};
 use crate::observation::Labels;
@@ -28,8 +28,7 @@ pub(super) async fn fetch(
             "it answers {found:?} and not application/json, as a list of targets must"
         )));
     }
-    let groups: Vec<Group> =
-        serde_json::from_slice(&answer.body).map_err(|error| unusable(error.to_string()))?;
+    let groups = group::of_json(&answer.body).map_err(unusable)?;
     let targets = group::targets(&groups).map_err(unusable)?;
     if targets.len() > MAX_TARGETS {
         return Err(DiscoveryError::TooMany { place: address.to_string() });

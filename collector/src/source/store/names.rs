@@ -1,5 +1,6 @@
 //! Which metrics of a store to ask for.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use tierprobe_model::Family;
@@ -27,7 +28,7 @@ pub struct Metric {
 /// the rounds of a family are not there but the rule `instance:FAMILY:STATISTIC` is, that is taken.
 #[must_use]
 pub fn wanted(names: &BTreeSet<String>, statistic: Statistic) -> BTreeSet<Metric> {
-    let quantile = quantile(statistic);
+    let quantile = statistic.quantile_pattern().map(Cow::into_owned);
     let mut wanted = BTreeSet::new();
     for name in names {
         if let Some(family) = Family::name_of_round(name) {
@@ -67,25 +68,8 @@ fn round_name(family: &str) -> String {
 /// The family and the statistic of `instance:FAMILY:STATISTIC`.
 fn recorded(name: &str) -> Option<(&str, Statistic)> {
     let (family, statistic) = name.strip_prefix("instance:")?.rsplit_once(':')?;
-    let all = Statistic::OF_DURATIONS.into_iter().chain([Statistic::Value]);
-    let statistic = all.into_iter().find(|one| one.as_str() == statistic)?;
+    let statistic = Statistic::of_a_name(statistic)?;
     (family.starts_with("tierprobe_") && !identity::is_about_the_agent(family)).then_some((family, statistic))
-}
-
-/// How the label `quantile` of a statistic is written: the text format and OpenMetrics differ in whole numbers.
-fn quantile(statistic: Statistic) -> Option<String> {
-    match statistic {
-        Statistic::Min => Some("0|0.0".to_owned()),
-        Statistic::P50 => Some("0.5".to_owned()),
-        Statistic::P90 => Some("0.9".to_owned()),
-        Statistic::P99 => Some("0.99".to_owned()),
-        Statistic::Max => Some("1|1.0".to_owned()),
-        Statistic::Quantile(_) => {
-            let percent: f64 = statistic.as_str().strip_prefix('p')?.parse().ok()?;
-            Some(format!("{}", (percent * 1e7).round() / 1e9))
-        }
-        Statistic::Value => None,
-    }
 }
 
 #[cfg(test)]
@@ -134,16 +118,11 @@ mod tests {
         assert_eq!(of(&["instance:tierprobe_syscall_seconds:p99", "tier:tierprobe_syscall_seconds:p50"]), []);
         let raw = "tierprobe_syscall_round_seconds";
         assert_eq!(of(&[rule, raw]), [pair(raw, "tierprobe_syscall_seconds")]);
-    }
-
-    #[test]
-    fn the_label_of_a_quantile_is_the_statistic() {
-        for statistic in Statistic::OF_DURATIONS {
-            for label in quantile(statistic).unwrap().split('|') {
-                assert_eq!(Statistic::of_quantile(label), Some(statistic), "{label}");
-            }
-        }
-        let other = Statistic::of_quantile("0.999").unwrap();
-        assert_eq!(quantile(other).unwrap(), "0.999");
+        let gauge = "instance:tierprobe_cpu_gaps:value";
+        assert_eq!(of(&[gauge]), [pair(gauge, "tierprobe_cpu_gaps")]);
+        assert_eq!(of(&[gauge, "tierprobe_cpu_gaps"]), [pair("tierprobe_cpu_gaps", "tierprobe_cpu_gaps")]);
+        let names = ["instance:tierprobe_syscall_seconds:p99_9".to_owned()].into();
+        let wanted = wanted(&names, Statistic::of_quantile("0.999").unwrap());
+        assert_eq!(wanted.first().unwrap().family, "tierprobe_syscall_seconds");
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tierprobe_model::Unit;
+use tierprobe_tests::answering::every;
 use tierprobe_tests::binary;
 use tierprobe_tests::need::find;
 use tierprobe_tests::prometheus::Prometheus;
-use tierprobe_tests::simulated::{Simulated, every};
+use tierprobe_tests::simulated::Simulated;
 
 use crate::table::Table;
 
@@ -57,7 +58,7 @@ pub(crate) fn serving() -> anyhow::Result<Table> {
 }
 
 fn start() -> (Simulated, Vec<String>) {
-    let agents = Simulated::start(AGENTS, every(15.0));
+    let agents = Simulated::start(AGENTS, every(INTERVAL));
     let targets = agents.addresses().collect();
     (agents, targets)
 }
