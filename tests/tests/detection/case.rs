@@ -14,6 +14,8 @@ pub(crate) enum Want {
     Any,
     /// This one.
     Named(String),
+    /// This one, or none where the place hides it.
+    NamedOrHidden(String),
 }
 
 impl Want {
@@ -26,6 +28,7 @@ impl Want {
             Self::Absent => found.is_none(),
             Self::Any => found.is_some(),
             Self::Named(name) => found == Some(name),
+            Self::NamedOrHidden(name) => found.is_none_or(|found| found == name),
         }
     }
 }
@@ -57,12 +60,15 @@ impl Expected {
         Self { tier: contained(host.tier), kernel: Kernel::Shared, layers }
     }
 
-    /// gVisor: its kernel hides the machine's files, and passes CPUID on.
+    /// gVisor: its kernel hides the machine's files. It passes CPUID on unless the processor lets it answer itself (the
+    /// flag `cpuid_fault`); its answer has the hypervisor's bit and not its name.
     pub(crate) fn gvisor(host: &Detection) -> Self {
-        let layers = vec![
-            (LayerKind::Sandbox, Want::Named("gvisor".into())),
-            (LayerKind::Hypervisor, Want::of(host, LayerKind::Hypervisor)),
-        ];
+        let hypervisor = match Want::of(host, LayerKind::Hypervisor) {
+            Want::Named(name) => Want::NamedOrHidden(name),
+            other @ (Want::Absent | Want::Any | Want::NamedOrHidden(_)) => other,
+        };
+        let layers =
+            vec![(LayerKind::Sandbox, Want::Named("gvisor".into())), (LayerKind::Hypervisor, hypervisor)];
         Self { tier: Tier::Sandbox, kernel: Kernel::Emulated, layers }
     }
 

@@ -1,3 +1,5 @@
+//! Reading a window: in what portions, what is known of how much of it was observed, and how exact its numbers are.
+
 use super::super::window::read_by;
 use super::*;
 
