@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 
-use super::time;
+use super::{Far, time};
 
 /// Bytes each way, as many as the agent sends.
 const MESSAGE: usize = 64;
@@ -18,15 +18,20 @@ const MESSAGE: usize = 64;
 /// Connections whose median counts; each is timed alone.
 const CONNECTIONS: usize = 500;
 
-/// A server that ends with the value.
-struct Server(Pid);
+/// A server that ends with the value, or with this process where it is a thread.
+struct Server(Option<Pid>);
 
 impl Server {
-    /// Runs `serve` in a child.
-    fn start(serve: impl FnOnce() -> std::io::Result<()>) -> anyhow::Result<Self> {
+    /// Runs `serve` in a child or a thread.
+    fn start(far: Far, serve: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> anyhow::Result<Self> {
+        if matches!(far, Far::Thread) {
+            // An error shows at the client.
+            std::thread::spawn(serve);
+            return Ok(Self(None));
+        }
         // SAFETY: this process has one thread.
         match unsafe { fork()? } {
-            ForkResult::Parent { child } => Ok(Self(child)),
+            ForkResult::Parent { child } => Ok(Self(Some(child))),
             ForkResult::Child => {
                 let _shows_at_the_client = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
                 let status = i32::from(serve().is_err());
@@ -39,8 +44,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _has_ended_by_itself = kill(self.0, Signal::SIGKILL);
-        let _reaped = waitpid(self.0, None);
+        let Some(child) = self.0 else { return };
+        let _has_ended_by_itself = kill(child, Signal::SIGKILL);
+        let _reaped = waitpid(child, None);
     }
 }
 
@@ -48,12 +54,12 @@ fn local() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
-pub(super) fn udp() -> anyhow::Result<f64> {
+pub(super) fn udp(far: Far) -> anyhow::Result<f64> {
     let (ours, theirs) = (UdpSocket::bind(local())?, UdpSocket::bind(local())?);
     ours.connect(theirs.local_addr()?)?;
     ours.set_read_timeout(Some(Duration::from_secs(5)))?;
     theirs.connect(ours.local_addr()?)?;
-    let _server = Server::start(|| {
+    let _server = Server::start(far, move || {
         let mut message = [0; MESSAGE];
         loop {
             theirs.recv(&mut message)?;
@@ -68,10 +74,10 @@ pub(super) fn udp() -> anyhow::Result<f64> {
     })
 }
 
-pub(super) fn tcp() -> anyhow::Result<f64> {
+pub(super) fn tcp(far: Far) -> anyhow::Result<f64> {
     let listener = TcpListener::bind(local())?;
     let address = listener.local_addr()?;
-    let _server = Server::start(|| {
+    let _server = Server::start(far, move || {
         let (mut stream, _) = listener.accept()?;
         stream.set_nodelay(true)?;
         let mut message = [0; MESSAGE];

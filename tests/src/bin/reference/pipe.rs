@@ -1,30 +1,26 @@
 //! `lat_pipe`: a byte there and back between two processes, on one CPU or with the child on another.
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe, read, write};
 
-use super::time;
+use super::{Far, time};
 
-pub(super) fn exchange(other_cpu: Option<&String>) -> anyhow::Result<f64> {
+pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
     let other: Option<usize> = other_cpu.map(|cpu| cpu.parse()).transpose().context("no CPU")?;
     let (their_end, to_them) = pipe()?;
     let (our_end, to_us) = pipe()?;
-    // SAFETY: this process has one thread.
-    let child = match unsafe { fork()? } {
-        ForkResult::Parent { child } => child,
-        ForkResult::Child => {
-            drop(to_them);
-            let status = i32::from(echo(&their_end, &to_us, other).is_err());
-            // SAFETY: ends the process without running anything of the parent's.
-            unsafe { nix::libc::_exit(status) }
+    let child = match far {
+        Far::Process => Some(fork_echo((their_end, to_us), &to_them, other)?),
+        Far::Thread => {
+            std::thread::spawn(move || echo(&their_end, &to_us, other));
+            None
         }
     };
-    drop((their_end, to_us));
     let mut byte = [0];
     let seconds = time(|| {
         ensure!(write(&to_them, &[0])? == 1, "the pipe is full");
@@ -32,8 +28,25 @@ pub(super) fn exchange(other_cpu: Option<&String>) -> anyhow::Result<f64> {
         Ok(())
     });
     drop(to_them);
-    waitpid(child, None)?;
+    if let Some(child) = child {
+        waitpid(child, None)?;
+    }
     seconds
+}
+
+/// A child that answers on these ends; the parent's copies are closed.
+fn fork_echo(ends: (OwnedFd, OwnedFd), to_them: &OwnedFd, cpu: Option<usize>) -> anyhow::Result<Pid> {
+    // SAFETY: this process has one thread.
+    match unsafe { fork()? } {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            // Or it would keep open what tells it the end.
+            let _closed = nix::unistd::close(to_them.as_raw_fd());
+            let status = i32::from(echo(&ends.0, &ends.1, cpu).is_err());
+            // SAFETY: ends the process without running anything of the parent's.
+            unsafe { nix::libc::_exit(status) }
+        }
+    }
 }
 
 /// Answers until the other side has no more to say.

@@ -43,7 +43,12 @@ pub(super) fn anonymous(place: Place, agent: &Path, ours: &Ours<'_>) -> anyhow::
 fn anonymous_of_all() -> anyhow::Result<f64> {
     let mut kilobytes = 0.0;
     for process in std::fs::read_dir("/proc")? {
-        let path = process?.path().join("smaps_rollup");
+        let process = process?;
+        // `self` and `thread-self` are this process a second and a third time.
+        if !process.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
+        let path = process.path().join("smaps_rollup");
         // Kernel threads have none, and processes end.
         let Ok(text) = std::fs::read_to_string(path) else { continue };
         let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
