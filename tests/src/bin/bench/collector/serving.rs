@@ -42,7 +42,7 @@ pub(super) fn measure(targets: &[String]) -> anyhow::Result<Served> {
     std::fs::create_dir(&storage)?;
     write_an_hour(&storage, &source, targets)?;
 
-    let mut collector = Collector::start(&storage, &["--log.level=warn", &source]);
+    let mut collector = Collector::start(&storage, &[&source]);
     // The store is looked at first, and every agent is scraped once.
     let opened = "tierprobe_collector_store_up 1\n";
     collector.wait_for("/metrics", "the store", |text| text.contains(opened));
