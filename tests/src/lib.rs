@@ -8,7 +8,7 @@
 //! - [`fake`]: agents that show what a test wants them to; [`simulated`]: such of full size, thousands of them if need
 //!   be; [`answering`] answers for both.
 //! - [`http`]: asks them.
-//! - [`measured`]: what `measure` found.
+//! - [`measured`]: what `measure` found; [`scrape`]: what a scrape found.
 //! - [`chromium`]: a real browser without a screen; [`pages`]: what it is shown; [`inspection`]: what is wrong with it.
 //! - [`fleet`]: simulated fleets whose true ratio is known; it needs no program.
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
@@ -42,6 +42,7 @@ pub mod port;
 pub mod program;
 pub mod prometheus;
 pub mod relay;
+pub mod scrape;
 pub mod simulated;
 pub mod victoria;
 

@@ -25,6 +25,7 @@ use anyhow::{Context as _, bail, ensure};
 use tierprobe_model::record::Record;
 use tierprobe_tests::binary;
 use tierprobe_tests::guest::{Content, Guest, Options, Parts};
+use tierprobe_tests::scrape::value;
 
 /// Part of the boot until a file is there.
 const HOLD: &str = "[Unit]\nDescription=Holds the boot\n[Service]\nType=oneshot\n\
@@ -43,12 +44,6 @@ const MEASURE: &str = "tierprobe-agent measure --pause 50ms";
 /// What a scrape of the service finds.
 fn scrape(guest: &mut Guest) -> anyhow::Result<String> {
     guest.get(PORT, "/metrics")
-}
-
-/// The value of a series in a scrape, by its name with all its labels in order.
-fn value(scrape: &str, series: &str) -> Option<f64> {
-    let line = scrape.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
-    line.parse().ok()
 }
 
 /// As [`value`], of a series that must be there.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use tierprobe_agent::detect::detect;
 use tierprobe_agent::machine::Machine;
 use tierprobe_tests::agent::Agent;
+use tierprobe_tests::scrape;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hosts").join(name).join("root")
@@ -32,8 +33,7 @@ fn lead(link: &Path, root: &Path) {
 }
 
 fn value(metrics: &str, family: &str) -> f64 {
-    let sample = metrics.lines().find_map(|line| line.strip_prefix(family)?.strip_prefix(' '));
-    sample.unwrap().parse().unwrap()
+    scrape::value(metrics, family).unwrap()
 }
 
 const CHANGES: &str = "tierprobe_tier_changes_total";

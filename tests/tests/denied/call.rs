@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::libc;
 use tierprobe_tests::agent::Agent;
 use tierprobe_tests::confine::seccomp::{self, Refusal};
+use tierprobe_tests::scrape::value;
 
 use super::{CONTROL, Case, Expected, Failed, Lacks, Unsupported, hold};
 
@@ -175,9 +176,6 @@ fn the_budget_is_kept_without_the_clock_of_cpu_time() {
         seccomp::confine(&mut command, seccomp::refusing(refused));
         let mut agent =
             Agent::start_as(command, &["--probe.interval=1s", "--probe.budget=0.0001", "--probe.pressure=1"]);
-        let value = |metrics: &str, series: &str| -> Option<f64> {
-            metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?.parse().ok()
-        };
         let skipped = "tierprobe_probe_skipped_rounds_total{probe=\"syscall\",reason=\"budget\"}";
         let metrics = agent.wait_for_metrics("a skipped round", |metrics| value(metrics, skipped).is_some());
         // Of probes that have no helpers, whose time is told in another way.

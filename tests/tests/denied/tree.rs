@@ -3,6 +3,7 @@
 use std::fs;
 
 use tierprobe_tests::agent;
+use tierprobe_tests::scrape::written;
 
 /// Files of a group, and what is charged to it by them; `None`: there is nothing to read that from.
 type Row = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
@@ -76,7 +77,7 @@ fn what_is_charged_is_read_from_the_version_that_counts_it() {
             "cpu",
         ];
         let text = agent::output(&[&["measure", "--path.rootfs", root], &flags[..]].concat());
-        let find = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let find = |name: &str| written(&text, name);
         let current = find("tierprobe_memory_cgroup_bytes{value=\"current\"}");
         assert_eq!(current, *expected, "{name}:\n{text}");
         for probe in ["memory", "cpu"] {

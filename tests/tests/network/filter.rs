@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use tierprobe_tests::binary;
 use tierprobe_tests::namespace::Namespace;
 use tierprobe_tests::need::need;
+use tierprobe_tests::scrape::value;
 
-use crate::said::{alone, echo, gauge, record, rounds, serving, smallest, value};
+use crate::said::{alone, echo, gauge, record, rounds, serving, smallest};
 
 /// Puts so many rules that never match into the table `filter`, in front of all packets that come in.
 fn restore(namespace: &Namespace, program: &Path, rules: usize) {

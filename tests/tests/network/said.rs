@@ -71,11 +71,6 @@ pub(crate) fn info(record: &Record, path: &str, label: &str) -> Option<String> {
     record.gauges.iter().find(is).map(|gauge| gauge.labels[label].clone())
 }
 
-/// The value of a series in an exposition.
-pub(crate) fn value(metrics: &str, series: &str) -> Option<f64> {
-    metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?.parse().ok()
-}
-
 /// An agent that does nothing but echo, on `address`; where it does.
 pub(crate) fn echo(mut command: Command, address: &str) -> (Program, String) {
     command.args(["serve", "--web.listen-address=127.0.0.1:0", "--probe.interval=1h"]);

@@ -1,5 +1,6 @@
 //! Windows that were observed in part only.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,15 +23,20 @@ fn comparison(collector: &mut Collector, what: &str, wanted: impl Fn(&Value) -> 
     serde_json::from_str(&text).unwrap()
 }
 
-#[test]
-fn a_window_that_began_before_the_start_has_numbers_and_no_verdict_and_the_next_one_has() {
-    let (fleet, folder) = (Fleet::start(Duration::from_millis(200)), tempfile::tempdir().unwrap());
+/// Compares windows of ten seconds of the whole fleet.
+fn serving(storage: &Path, fleet: &Fleet) -> Collector {
     let urls: Vec<String> = (0..8).map(|host| fleet.url(host)).collect();
     let mut flags = vec!["--scrape-interval=200ms", "--window=10s"];
     flags.extend(urls.iter().map(String::as_str));
+    Collector::start(storage, &flags)
+}
+
+#[test]
+fn a_window_that_began_before_the_start_has_numbers_and_no_verdict_and_the_next_one_has() {
+    let (fleet, folder) = (Fleet::start(Duration::from_millis(200)), tempfile::tempdir().unwrap());
     // More than a fifth of it is missing then, and the rest is enough for ten rounds.
     wait_for_phase(3.0..4.0);
-    let mut collector = Collector::start(folder.path(), &flags);
+    let mut collector = serving(folder.path(), &fleet);
 
     let first = comparison(&mut collector, "the first window", |_| true);
     let window = &first["window"];
@@ -73,16 +79,13 @@ fn a_window_that_began_before_the_start_has_numbers_and_no_verdict_and_the_next_
 #[test]
 fn a_short_stop_within_a_window_costs_no_verdict() {
     let (fleet, folder) = (Fleet::start(Duration::from_millis(200)), tempfile::tempdir().unwrap());
-    let urls: Vec<String> = (0..8).map(|host| fleet.url(host)).collect();
-    let mut flags = vec!["--scrape-interval=200ms", "--window=10s"];
-    flags.extend(urls.iter().map(String::as_str));
-    let mut collector = Collector::start(folder.path(), &flags);
+    let mut collector = serving(folder.path(), &fleet);
     let first = comparison(&mut collector, "a window", |_| true);
     let until = first["window"]["until"].as_f64().unwrap();
     // Whatever the machine does meanwhile, some stop is a short one.
     for _ in 0..3 {
         drop(collector);
-        collector = Collector::start(folder.path(), &flags);
+        collector = serving(folder.path(), &fleet);
         let later = comparison(&mut collector, "a later window", |document| {
             document["window"]["until"].as_f64() > Some(until)
         });

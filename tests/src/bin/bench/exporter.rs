@@ -10,6 +10,7 @@ use tierprobe_model::Unit;
 use tierprobe_tests::port;
 
 use crate::latency::scrape;
+use crate::process;
 use crate::table::{Table, median, quantile};
 
 const PEER: &str = "/usr/bin/prometheus-node-exporter";
@@ -52,19 +53,12 @@ impl Exporter {
 
     /// Seconds of CPU that all its threads have used.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let mut nanos = 0.0;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-            nanos += text.split(' ').next().unwrap_or_default().parse::<f64>()?;
-        }
-        Ok(nanos / 1e9)
+        process::cpu_seconds(self.child.id())
     }
 
     /// A number of kB in a file of `/proc/PID`, in bytes.
     pub(crate) fn memory(&self, file: &str, key: &str) -> anyhow::Result<f64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(key)).with_context(|| key.to_owned())?;
-        Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+        process::memory(self.child.id(), file, key)
     }
 }
 

@@ -13,6 +13,7 @@ mod budget;
 mod collector;
 mod exporter;
 mod latency;
+mod process;
 mod table;
 
 use std::path::PathBuf;

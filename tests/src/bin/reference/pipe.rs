@@ -1,4 +1,4 @@
-//! `lat_pipe`: a byte there and back between two processes, on one CPU or with the child on another.
+//! `lat_pipe`: a byte there and back between two processes or threads, on one CPU or with the far end on another.
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
 use std::os::fd::{AsRawFd as _, OwnedFd};

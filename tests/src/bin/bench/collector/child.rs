@@ -4,6 +4,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::process::peak;
+
 /// A measurement: its name, and what it does with how many of whatever it is.
 type Child = (&'static str, fn(usize) -> anyhow::Result<Vec<f64>>);
 
@@ -28,14 +30,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> anyhow::Result
         bail!("there is no measurement {name:?}");
     };
     let mut numbers = measure(size.parse().context("SIZE is a whole number")?)?;
-    numbers.push(peak()?);
+    numbers.push(peak(std::process::id())?);
     println!("{}", numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
     Ok(())
-}
-
-/// The peak of this process's resident memory, in bytes.
-fn peak() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
 }

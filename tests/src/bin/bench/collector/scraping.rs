@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tierprobe_model::Unit;
 use tierprobe_tests::answering::every;
 use tierprobe_tests::binary;
@@ -14,6 +13,7 @@ use tierprobe_tests::need::find;
 use tierprobe_tests::prometheus::Prometheus;
 use tierprobe_tests::simulated::Simulated;
 
+use crate::process::{cpu_seconds, peak};
 use crate::table::Table;
 
 pub(super) const AGENTS: usize = 2000;
@@ -162,20 +162,4 @@ fn measure(id: u32) -> anyhow::Result<Cost> {
     std::thread::sleep(MEASURED);
     let cores = (cpu_seconds(id)? - before) / MEASURED.as_secs_f64();
     Ok(Cost { cores, peak: peak(id)? })
-}
-
-/// Seconds of CPU that all threads of a process have used; see proc_pid_stat(5).
-pub(super) fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
-    let mut nanos = 0.0;
-    for task in std::fs::read_dir(format!("/proc/{id}/task"))? {
-        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        nanos += text.split(' ').next().unwrap_or_default().parse::<f64>()?;
-    }
-    Ok(nanos / 1e9)
-}
-
-pub(super) fn peak(id: u32) -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
 }

@@ -17,7 +17,8 @@ use tierprobe_tests::fleet::Random;
 use tierprobe_tests::http::get;
 use tierprobe_tests::simulated::Template;
 
-use super::scraping::{AGENTS, Cost, INTERVAL, MEASURED, WARM_UP, cpu_seconds, peak};
+use super::scraping::{AGENTS, Cost, INTERVAL, MEASURED, WARM_UP};
+use crate::process::{cpu_seconds, peak};
 
 /// The default length of a window.
 const WINDOW: f64 = 3600.0;

@@ -17,6 +17,7 @@ use tierprobe_tests::http::get;
 use tierprobe_tests::need::find;
 use tierprobe_tests::prometheus::Prometheus;
 
+use crate::process;
 use crate::table::{Table, median};
 
 const SIZES: [usize; 2] = [100, 1000];
@@ -106,10 +107,8 @@ fn compare(collector: &Path, server: &Prometheus, size: usize) -> anyhow::Result
         .spawn()?;
     let mut peak: f64 = 0.0;
     while child.try_wait()?.is_none() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let high = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = high.and_then(|text| text.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        peak = peak.max(kilobytes.unwrap_or(0.0) * 1024.0);
+        // It may just have ended, and has no memory then.
+        peak = peak.max(process::peak(child.id()).unwrap_or(0.0));
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let seconds = begin.elapsed().as_secs_f64();
