@@ -37,7 +37,8 @@ impl Schedule {
     pub(in crate::source) fn pace(&self) -> Pace {
         Pace {
             interval: self.interval,
-            spread: self.interval.min(self.duration),
+            // Everyone's first turn comes well before the end.
+            spread: self.interval.min(self.duration / 2),
             timeout: self.timeout,
             concurrency: self.concurrency,
         }

@@ -34,7 +34,7 @@ pub type Targets = Vec<Arc<Target>>;
 pub struct Pace {
     /// From the begin of one scrape of a target to the begin of the next; at least [`Pace::MIN_INTERVAL`].
     pub interval: Duration,
-    /// Over how long the first scrapes are spread; the interval, or less where the whole time is shorter.
+    /// Over how long the first scrapes are spread: the interval, or half of all the time where that is less.
     pub spread: Duration,
     /// How long one scrape may take, from the look-up of the name to the body's last byte.
     pub timeout: Duration,
@@ -107,8 +107,8 @@ struct Shared<S> {
 /// Scrapes the targets until `stop` is ready, or until the list is final, as its sender is gone, and the sink has
 /// given up all that are on it.
 ///
-/// Each target is scraped at least once, whatever `stop` says, unless it leaves the list before; a scrape that is
-/// under way is brought to its end. A target that leaves the list and comes back is a new one.
+/// A scrape whose turn has come when `stop` is ready is made, and one that is under way is brought to its end. A target
+/// that leaves the list and comes back is a new one.
 ///
 /// Must run on a Tokio runtime with time and I/O. A runtime of one thread is enough; what `sink` does is done on it.
 #[expect(
@@ -153,4 +153,46 @@ pub async fn run<S: Sink>(
 
 async fn all_ended(tasks: &mut JoinSet<()>) {
     while tasks.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::http::Rules;
+    use crate::observation::Labels;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Sink for Count {
+        type Reader = ();
+
+        fn open(&self, _: &Target) {}
+
+        fn take(&self, _: &Target, (): &mut (), _: Result<Scrape<'_>, FetchError>) -> Next {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Next::Again
+        }
+
+        fn close(&self, _: &Target, (): ()) {}
+    }
+
+    /// How many scrapes there are of one target, which refuses connections, until it is over at once.
+    async fn scrapes(spread: Duration) -> usize {
+        let address = "http://127.0.0.1:1/metrics".parse().unwrap();
+        let target = Target::new(address, Labels::new(), "test".into(), &Rules::default());
+        let (_sender, targets) = watch::channel(vec![Arc::new(target)]);
+        let sink = Arc::new(Count::default());
+        let pace = Pace { spread, ..Pace::default() };
+        run(targets, pace, Arc::default(), Arc::clone(&sink), std::future::ready(())).await;
+        sink.0.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_has_come_is_taken_however_soon_the_end() {
+        assert_eq!(scrapes(Duration::ZERO).await, 1);
+        assert_eq!(scrapes(Duration::from_secs(3600)).await, 0);
+    }
 }

@@ -28,11 +28,13 @@ pub(super) async fn follow<S: Sink>(
     let mut reader = shared.sink.open(&target);
     let mut next = first;
     loop {
-        tokio::select! {
-            // Time first, so that a span of no length has one scrape.
-            biased;
-            () = sleep_until(next) => {}
-            _ = &mut ended => break,
+        // A turn that has come is not slept for: timers are a millisecond late, and what ends meanwhile, as a span of
+        // no length does, would have no scrape.
+        if next > Instant::now() {
+            tokio::select! {
+                () = sleep_until(next) => {}
+                _ = &mut ended => break,
+            }
         }
         // The semaphore is never closed, so there is always a slot in the end.
         let slot = shared.slots.acquire().await;
