@@ -1,13 +1,16 @@
 //! What stands below the rows: why some decide nothing, and what to know before believing the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure;
 use crate::compare::{Block, Comparison, Row};
 use crate::stats::batch::tipping_spread;
 use crate::stats::contrast::Basis;
 use crate::verdict::{Reason, Tag, Verdict};
-use crate::warning::{Warning, some_of};
+use crate::warning::{Warning, counted, some_of};
+
+/// So many sources that gave nothing are told one by one; of more, as many groups of those that say the same.
+const FEW: usize = 12;
 
 /// Notes on a block, most important first; `names` are those of its rows.
 #[must_use]
@@ -32,24 +35,61 @@ pub(super) fn of_methods(block: &Block, names: &[String]) -> Vec<String> {
 #[must_use]
 pub fn of_comparison(comparison: &Comparison) -> Vec<String> {
     let warnings = comparison.warnings.iter().map(ToString::to_string);
-    let dropped = comparison
-        .dropped
-        .iter()
-        .map(|dropped| format!("No data from {}: {}.", dropped.source, dropped.reason));
-    dropped.chain(warnings).collect()
+    no_data(comparison).into_iter().chain(warnings).collect()
 }
 
-/// Warnings of rows: one note for each kind, with the rows that it is about.
+/// Which sources gave nothing, and why, a sentence for each.
+pub(super) fn no_data(comparison: &Comparison) -> Vec<String> {
+    dropped(comparison).into_iter().map(|(who, why)| format!("No data from {who}: {why}.")).collect()
+}
+
+/// Which sources gave nothing, and why.
+pub(super) fn dropped(comparison: &Comparison) -> Vec<(String, String)> {
+    let all = comparison.dropped.iter().map(|one| (one.source.clone(), one.reason.trim_end_matches('.')));
+    if comparison.dropped.len() <= FEW {
+        return all.map(|(source, reason)| (source, reason.to_owned())).collect();
+    }
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (source, reason) in all {
+        by_reason.entry(reason).or_default().push(source);
+    }
+    let mut reasons: Vec<(&str, Vec<String>)> = by_reason.into_iter().collect();
+    reasons.sort_by_key(|(_, sources)| std::cmp::Reverse(sources.len()));
+    let others: usize = reasons.iter().skip(FEW).map(|(_, sources)| sources.len()).sum();
+    let mut told: Vec<(String, String)> =
+        reasons.iter().take(FEW).map(|(reason, sources)| (some_of(sources), (*reason).to_owned())).collect();
+    if others > 0 {
+        let why = "each for a reason of its own; --format json names them all".to_owned();
+        told.push((counted(others, "more source"), why));
+    }
+    told
+}
+
+/// Warnings of rows: one note for all rows of which the same is said, with what is each one's own beside its name.
 pub(super) fn of_rows(block: &Block, names: &[String]) -> Vec<String> {
-    let mut by_kind: BTreeMap<&str, (String, Vec<String>)> = BTreeMap::new();
+    let mut alike: BTreeMap<(&str, String), Vec<(&Warning, &String)>> = BTreeMap::new();
     for (row, name) in block.rows.iter().zip(names) {
         for warning in row.warnings.iter().filter(|warning| !is_said_of_hosts(block, warning)) {
-            let (_, rows) =
-                by_kind.entry(warning.kind()).or_insert_with(|| (warning.to_string(), Vec::new()));
-            rows.push(name.clone());
+            let (_, shared) = warning.of_one_row();
+            alike.entry((warning.kind(), shared)).or_default().push((warning, name));
         }
     }
-    by_kind.into_values().map(|(text, rows)| format!("{}: {text}", some_of(&rows))).collect()
+    alike.into_iter().map(|((_, shared), rows)| of_alike(shared, &rows)).collect()
+}
+
+/// One note on several rows.
+fn of_alike(shared: String, rows: &[(&Warning, &String)]) -> String {
+    let texts: BTreeSet<String> = rows.iter().map(|(warning, _)| warning.to_string()).collect();
+    // What says the same of each row needs no telling apart.
+    let (text, tells_apart) = match texts.into_iter().collect::<Vec<_>>().as_slice() {
+        [text] => (text.clone(), false),
+        _ => (shared, true),
+    };
+    let named = |(warning, name): &(&Warning, &String)| match warning.of_one_row() {
+        (Some(own), _) if tells_apart => format!("{name} ({own})"),
+        _ => (*name).clone(),
+    };
+    format!("{}: {text}", some_of(&rows.iter().map(named).collect::<Vec<_>>()))
 }
 
 /// Whether a row's warning names only hosts that stand apart in most rows: they have a note of their own.
@@ -238,4 +278,48 @@ pub fn legend(comparison: &Comparison, n: &str) -> Vec<String> {
         lines.push("?: provisional, from fewer than four hosts on a side.".to_owned());
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::table::tests::{comparison, full_row};
+    use crate::source::Dropped;
+
+    fn noted(warnings: &[Warning]) -> Vec<String> {
+        let row = |warning: &Warning| Row { warnings: vec![warning.clone()], ..full_row() };
+        let rows = warnings.iter().map(row).collect();
+        let comparison = comparison(rows, "container");
+        let names: Vec<String> = (1..=warnings.len()).map(|at| format!("row {at}")).collect();
+        of_rows(&comparison.blocks[0], &names)
+    }
+
+    #[test]
+    fn what_is_a_rows_own_stands_beside_its_name() {
+        let sensitive = |ratio_all| Warning::DisturbanceSensitive { ratio_all, verdict_all: Verdict::Slower };
+        let outliers =
+            |host: &str, ranked| Warning::Outliers { hosts: vec![host.to_owned()], ranked };
+        let told = noted(&[sensitive(1.2), sensitive(1.5), outliers("a", true), outliers("b", true), outliers("c", false)]);
+        assert_eq!(told.len(), 3, "{told:?}");
+        for words in ["row 1 (1.20, slower), row 2 (1.50, slower): With", "row 3 (a), row 4 (b): Ranks", "row 5: The interval is wide"] {
+            assert!(told.iter().any(|text| text.contains(words)), "{words}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_all_rows_is_said_once() {
+        let told = noted(&[Warning::FewReadings { readings: 3 }, Warning::FewReadings { readings: 3 }]);
+        assert_eq!(told, ["row 1, row 2: A host's value rests on 3 readings and not on ten rounds."]);
+    }
+
+    #[test]
+    fn a_fleet_that_is_silent_takes_as_many_lines_as_it_has_reasons() {
+        let mut comparison = comparison(Vec::new(), "container");
+        let silent = |at: usize| Dropped { source: format!("host-{at}:10990"), reason: "refused".to_owned() };
+        comparison.dropped = (0..FEW).map(silent).collect();
+        assert_eq!(of_comparison(&comparison).len(), FEW);
+        comparison.dropped = (0..1000).map(silent).collect();
+        let [told] = of_comparison(&comparison).try_into().unwrap();
+        assert!(told.contains("host-0:10990") && told.contains("996 more: refused."), "{told}");
+    }
 }

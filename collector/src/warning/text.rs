@@ -205,6 +205,44 @@ impl std::fmt::Display for Warning {
     }
 }
 
+impl Warning {
+    /// What is true of each of several rows in a way of its own, and what is said of all of them; nothing of its own where
+    /// the whole text is.
+    pub(crate) fn of_one_row(&self) -> (Option<String>, String) {
+        let (own, shared) = match self {
+            Self::CoarseClock { tick } => (
+                percent(*tick),
+                "What is measured moves in steps of so much of the value, and the intervals are wider by them. A finer \
+                 clock or more operations a sample would help.",
+            ),
+            Self::DisturbanceSensitive { ratio_all, verdict_all } => (
+                format!("{ratio_all:.2}, {}", verdict_all.as_str()),
+                "With the disturbed rounds in them these are the ratios and the verdicts. Measure in a quieter hour.",
+            ),
+            Self::Outliers { hosts, ranked: true } => (
+                some_of(hosts),
+                "Ranks decide, as these hosts stand apart from their group. Find out what is different there.",
+            ),
+            Self::Outliers { hosts, ranked: false } => (
+                some_of(hosts),
+                "The intervals are wide, as these hosts stand apart from their group. Find out what is different there.",
+            ),
+            Self::OutlierPairs { pairs, ranked: true } => {
+                (some_of(pairs), "These pairs stand apart from the others. Ranks decide.")
+            }
+            Self::OutlierPairs { pairs, ranked: false } => (
+                some_of(pairs),
+                "These pairs stand apart from the others. The intervals are wide for it; six pairs would let ranks decide.",
+            ),
+            Self::FewReadings { readings } => {
+                (counted(*readings, "reading"), "A host's value rests on these and not on ten rounds.")
+            }
+            _ => return (None, self.to_string()),
+        };
+        (Some(own), shared.to_owned())
+    }
+}
+
 /// What one label cost a group.
 fn cost(one: &Exclusion) -> String {
     let Exclusion { group, label, values, count, of } = one;
@@ -231,7 +269,8 @@ fn changed(one: &Changed) -> String {
 }
 
 /// `1 host`, `2 hosts`.
-fn counted(count: usize, what: &str) -> String {
+/// `1 host`, `2 hosts`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -163,6 +163,23 @@ fn pages_halves_and_empty_answers_are_named() {
     assert_says(&reason(half), "timeout");
 }
 
+/// Answers with samples are read while the next one is fetched: the first one's fault shows then, the last one's at the end.
+#[test]
+fn a_half_answer_ends_the_reading_whichever_it_is() {
+    for broken in [
+        "tierprobe_probe_last_round_timestamp_seconds",
+        "tierprobe_probe_last_round_disturbed",
+        "tierprobe_syscall_round_seconds",
+    ] {
+        let reason = reason(move |request| {
+            let body = sound(request);
+            let is_it = request.form("query").starts_with(broken);
+            ok(JSON, if is_it { &body[..body.len() - 3] } else { &body })
+        });
+        assert_says(&reason, "cut off");
+    }
+}
+
 #[test]
 fn statuses_are_named_with_what_to_do() {
     assert_says(&reason(|_| status("401 Unauthorized")), "--source.config");

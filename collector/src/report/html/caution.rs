@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::absent;
 use super::facts::Facts;
 use crate::report::{Input, name, note};
 use crate::warning::Warning;
@@ -57,7 +56,7 @@ fn gathered(input: &Input<'_>, facts: &Facts<'_>) -> Vec<Shown> {
         about: String::new(),
         text: note.clone(),
     }));
-    shown.extend(absent::dropped(input.comparison).into_iter().map(|(who, why)| Shown {
+    shown.extend(note::dropped(input.comparison).into_iter().map(|(who, why)| Shown {
         kind: "no_data",
         about: who,
         text: format!("{why}."),

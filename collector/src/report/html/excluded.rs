@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::facts::Facts;
-use super::{absent, words};
+use super::{sources, words};
 use crate::dataset::LeftOut;
 use crate::report::{Input, name, note};
 use crate::warning::some_of;
@@ -18,17 +18,14 @@ pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
             @if lines.is_empty() { p.calm { "Nothing was left out." } } @else {
                 ul { @for line in &lines { li { (line) } } }
             }
-            (absent::sources(input.comparison))
+            (sources::table(input.comparison))
         }
     }
 }
 
 fn lines(input: &Input<'_>, facts: &Facts<'_>) -> Vec<String> {
     let comparison = input.comparison;
-    let mut lines: Vec<String> = absent::dropped(comparison)
-        .into_iter()
-        .map(|(who, why)| format!("No data from {who}: {why}."))
-        .collect();
+    let mut lines = note::no_data(comparison);
     for block in &comparison.blocks {
         let group = &block.candidate.group;
         for one in &block.exclusions {

@@ -5,14 +5,13 @@
 //!   [`method`]: its sections, in this order.
 //! - [`facts`]: what they show, gathered once; [`measures`] which costs speak to a decision; [`course`] a cost over
 //!   time.
-//! - [`absent`]: sources and those that gave nothing, so that a fleet does not fill the page.
+//! - [`sources`]: what each source gave, so that a fleet does not fill the page.
 //! - [`scale`] and [`words`]: places on axes, and plain words. Pure.
 //!
 //! There is no script: what is chosen is chosen with radio buttons that the style sheet listens to. Text from
 //! agents is escaped by the templates, and the policy in the head lets a page that was tampered with load nothing.
 //! Charts are as wide as the page is: places on them are shares, and only strokes and letters have sizes.
 
-pub mod absent;
 pub mod caution;
 pub mod course;
 pub mod evidence;
@@ -24,6 +23,7 @@ pub mod matrix;
 pub mod measures;
 pub mod method;
 pub mod scale;
+pub mod sources;
 pub mod strips;
 pub mod timeline;
 pub mod words;

@@ -5,6 +5,7 @@ use tierprobe_model::{Tier, Unit};
 use crate::dataset::SeriesKey;
 use crate::observation::Statistic;
 use crate::report::{figure, name};
+pub(super) use crate::warning::counted;
 
 /// Where something runs: `in a container in a VM`; by its label where groups are no tiers.
 #[must_use]
@@ -122,12 +123,6 @@ fn number(share: f64) -> String {
     } else {
         format!("{share:.0}")
     }
-}
-
-/// `1 host`, `14 hosts`.
-#[must_use]
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The same with its first letter as a sentence has it.

@@ -1,6 +1,7 @@
 //! `lat_pagefault`, on anonymous memory: pages of a new mapping, touched in an order that nobody foresees.
 //!
-//! Mapping and unmapping stay outside of the interval; lmbench times them apart and subtracts them.
+//! Mapping and unmapping stay outside of the interval; lmbench times them apart and subtracts them. A pass is timed in
+//! intervals as short as those of all references: a third of a millisecond on end has interruptions in it.
 #![expect(unsafe_code, reason = "a mapping that is only touched has no safe form")]
 
 use std::num::NonZeroUsize;
@@ -13,6 +14,9 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, m
 const PAGES: usize = 256;
 const PAGE: usize = 4096;
 
+/// Pages of an interval: some 20 µs.
+const INTERVAL: usize = 16;
+
 /// Passes, and the pause before each: the agent faults after a pause, when the caches hold what others did meanwhile.
 const PASSES: usize = 41;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -21,7 +25,7 @@ pub(super) fn anonymous() -> anyhow::Result<f64> {
     // 97 has no divisor in common with the number of pages: each comes once.
     let order: Vec<usize> = (0..PAGES).map(|page| page * 97 % PAGES * PAGE).collect();
     let length = NonZeroUsize::new(PAGES * PAGE).context("no pages")?;
-    let mut seconds = Vec::with_capacity(PASSES);
+    let mut seconds = Vec::with_capacity(PASSES * PAGES / INTERVAL);
     for _ in 0..PASSES {
         std::thread::sleep(PAUSE);
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
@@ -29,14 +33,16 @@ pub(super) fn anonymous() -> anyhow::Result<f64> {
         let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
         // SAFETY: the range is the mapping just made, and no reference into it exists.
         unsafe { madvise(start, length.get(), MmapAdvise::MADV_NOHUGEPAGE)? };
-        let begin = Instant::now();
-        for offset in &order {
-            // SAFETY: every offset lies within the mapping.
-            let address = unsafe { start.cast::<u8>().add(*offset) };
-            // SAFETY: the mapping is writable, and nobody else knows of it.
-            unsafe { address.write_volatile(1) };
+        for offsets in order.chunks(INTERVAL) {
+            let begin = Instant::now();
+            for offset in offsets {
+                // SAFETY: every offset lies within the mapping.
+                let address = unsafe { start.cast::<u8>().add(*offset) };
+                // SAFETY: the mapping is writable, and nobody else knows of it.
+                unsafe { address.write_volatile(1) };
+            }
+            seconds.push(begin.elapsed().as_secs_f64() / f64::from(u32::try_from(offsets.len())?));
         }
-        seconds.push(begin.elapsed().as_secs_f64() / f64::from(u32::try_from(PAGES)?));
         // SAFETY: the range is the mapping, which is not used after.
         unsafe { munmap(start, length.get())? };
     }

@@ -61,6 +61,8 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "lost" => gap::lost(),
         "gap" => gap::length(),
         "proc_fork" => process::fork(),
+        "proc_fork_few" => process::fork_few(),
+        "proc_fork_once" => process::fork_once(),
         "proc_exec" => process::exec(argument()?),
         "pipe" => pipe::exchange(Far::Process, rest.first()),
         "pipe_threads" => pipe::exchange(Far::Thread, None),

@@ -1,29 +1,72 @@
-//! `lat_proc fork` and `exec`: a child that ends at once, waited for.
+//! `lat_proc fork` and `exec`: a child that ends at once, waited for; and the same as the agent's helper has it.
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
 use std::fs::File;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork as fork_process};
+use nix::unistd::{ForkResult, fork as fork_process, pipe};
 
 use super::time;
 
+/// Anonymous pages that the agent's helper has more than this program: 43 and 21, by `/proc/PID/status`.
+const MORE_PAGES: usize = 22;
+const PAGE: usize = 4096;
+
+/// Processes that fork four times each, and the pause before each process.
+const PROCESSES: usize = 20;
+const FORKS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(20);
+
 pub(super) fn fork() -> anyhow::Result<f64> {
-    time(|| {
-        // SAFETY: this process has one thread, and the child does nothing but end.
-        match unsafe { fork_process()? } {
-            ForkResult::Child => {
-                // SAFETY: ends the process without running anything of ours.
-                unsafe { nix::libc::_exit(0) }
-            }
-            ForkResult::Parent { child } => {
-                ensure!(waitpid(child, None)? == WaitStatus::Exited(child, 0), "the child did not end well");
-                Ok(())
-            }
+    time(|| child_that(|| {}))
+}
+
+/// A child that does this and ends, waited for.
+fn child_that(does: impl FnOnce()) -> anyhow::Result<()> {
+    // SAFETY: this process has one thread, and the child does no more than a system call and end.
+    match unsafe { fork_process()? } {
+        ForkResult::Child => {
+            does();
+            // SAFETY: ends the process without running anything of ours.
+            unsafe { nix::libc::_exit(0) }
         }
-    })
+        ForkResult::Parent { child } => {
+            ensure!(waitpid(child, None)? == WaitStatus::Exited(child, 0), "the child did not end well");
+            Ok(())
+        }
+    }
+}
+
+/// What processes of the helper's size find that are new and fork but a few times, by their median.
+pub(super) fn fork_few() -> anyhow::Result<f64> {
+    let mut seconds = Vec::with_capacity(PROCESSES);
+    for _ in 0..PROCESSES {
+        std::thread::sleep(PAUSE);
+        let output = Command::new(std::env::current_exe()?).arg("proc_fork_once").output()?;
+        ensure!(output.status.success(), "proc_fork_once: {}", output.status);
+        seconds.push(String::from_utf8(output.stdout)?.trim().parse()?);
+    }
+    Ok(super::median(seconds))
+}
+
+/// The median of all forks but the first, of one such process.
+pub(super) fn fork_once() -> anyhow::Result<f64> {
+    // Other than zero, or the pages would be no memory.
+    let memory = std::hint::black_box(vec![1_u8; MORE_PAGES * PAGE]);
+    let mut seconds = Vec::with_capacity(FORKS);
+    for _ in 0..FORKS {
+        let (_reader, writer) = pipe()?;
+        let begin = Instant::now();
+        child_that(|| {
+            let _nobody_reads = nix::unistd::write(&writer, &[1]);
+        })?;
+        seconds.push(begin.elapsed().as_secs_f64());
+    }
+    drop(memory);
+    Ok(super::median(seconds.split_off(1)))
 }
 
 /// The agent's program, by the standard library, which takes `posix_spawn` where it can.

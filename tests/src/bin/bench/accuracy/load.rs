@@ -2,8 +2,12 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 
 use super::ours::Ours;
 use super::place::Place;
@@ -56,6 +60,30 @@ fn anonymous_of_all() -> anyhow::Result<f64> {
         kilobytes += number.trim().parse::<f64>()?;
     }
     Ok(kilobytes * 1024.0)
+}
+
+/// How long `cyclictest`'s main thread sleeps at a time.
+const SLEEP: Duration = Duration::from_millis(10);
+
+/// Does something while a thread on the CPU sleeps and wakes, as `cyclictest`'s main thread does: the CPU then is idle for
+/// shorter times, and is woken the sooner.
+pub(super) fn beside_a_sleeper<T>(place: Place, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let mut cpu = CpuSet::new();
+    cpu.set(place.cpu)?;
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            sched_setaffinity(Pid::from_raw(0), &cpu)?;
+            while !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(SLEEP);
+            }
+            anyhow::Ok(())
+        });
+        let done = what();
+        is_over.store(true, Ordering::Relaxed);
+        sleeper.join().unwrap_or_else(|_| anyhow::bail!("the sleeper has died"))?;
+        done
+    })
 }
 
 /// The agent as a real-time thread, which the kernel wakes without slack and before all others.

@@ -26,7 +26,9 @@ enum Start {
     Pinned,
     /// On two, of which each side takes one for each end.
     OnBoth,
-    /// On one, as a real-time thread.
+    /// On one, ours beside a thread that wakes now and then.
+    BesideASleeper,
+    /// The same with ours as a real-time thread.
     Realtime,
 }
 
@@ -74,11 +76,16 @@ impl Site<'_> {
             Theirs::Alone(theirs) => theirs,
         };
         let mut agent = match row.start {
-            Start::Pinned => self.place.pinned(self.agent),
+            Start::Pinned | Start::BesideASleeper => self.place.pinned(self.agent),
             Start::OnBoth => self.place.on_both(self.agent),
             Start::Realtime => load::realtime(self.place, self.agent),
         };
-        Ok((row.ours.measure(&mut agent, self.directory)?, theirs()?))
+        let mut ours = || row.ours.measure(&mut agent, self.directory);
+        let ours = match row.start {
+            Start::Pinned | Start::OnBoth => ours(),
+            Start::BesideASleeper | Start::Realtime => load::beside_a_sleeper(self.place, ours),
+        };
+        Ok((ours?, theirs()?))
     }
 }
 
@@ -96,7 +103,7 @@ pub(crate) fn compare(agent: &Path, reference: &Path) -> anyhow::Result<Table> {
     let site = Site { agent: &agent, reference, place, directory: directory.path() };
     let mut failures = Vec::new();
     rows::each(&site, &mut |row| {
-        let pairs: anyhow::Result<Vec<(f64, f64)>> = (0..REPEATS).map(|_| site.pair(row)).collect();
+        let pairs: anyhow::Result<Vec<(f64, f64)>> = (0..REPEATS * row.ours.turns).map(|_| site.pair(row)).collect();
         match pairs {
             Ok(pairs) => table.row(cells(row, &pairs)),
             Err(error) => {
@@ -118,9 +125,13 @@ pub(crate) fn compare(agent: &Path, reference: &Path) -> anyhow::Result<Table> {
 fn cells(row: &Row<'_>, pairs: &[(f64, f64)]) -> Vec<String> {
     let mut ours: Vec<f64> = pairs.iter().map(|(ours, _)| *ours).collect();
     let mut theirs: Vec<f64> = pairs.iter().map(|(_, theirs)| *theirs).collect();
-    let mut ratios: Vec<f64> = pairs.iter().map(|(ours, theirs)| ours / theirs).collect();
+    let ratio_of = |turns: &[(f64, f64)]| {
+        median(&mut turns.iter().map(|(ours, theirs)| ours / theirs).collect::<Vec<f64>>())
+    };
+    let mut ratios: Vec<f64> = pairs.chunks(row.ours.turns).map(ratio_of).collect();
     let unit = Unit::of_family(row.ours.family);
-    let ratio = median(&mut ratios);
+    let ratio = ratio_of(pairs);
+    ratios.sort_by(f64::total_cmp);
     let (low, high) =
         (ratios.first().copied().unwrap_or(f64::NAN), ratios.last().copied().unwrap_or(f64::NAN));
     let met = if (ratio - 1.0).abs() <= row.goal { "met" } else { "not met" };

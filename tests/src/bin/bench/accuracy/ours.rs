@@ -29,6 +29,9 @@ pub(super) struct Ours<'a> {
     pub figure: Figure,
     pub rounds: u32,
     pub pause: &'a str,
+    /// Pairs of each of the row's repeats, of whose ratios the median counts: more than one where the machine drifts
+    /// faster than a pair takes.
+    pub turns: usize,
 }
 
 impl Ours<'_> {

@@ -13,7 +13,7 @@ const NEAR: f64 = 0.10;
 
 /// Rounds with a short pause: enough for a median that holds still.
 const fn ours<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str)]) -> Ours<'a> {
-    Ours { probe, family, labels, figure: Figure::Median, rounds: 20, pause: "20ms" }
+    Ours { probe, family, labels, figure: Figure::Median, rounds: 20, pause: "20ms", turns: 1 }
 }
 
 /// Hands each row to `take`.
@@ -71,9 +71,12 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         site.reference(&["pipe", &other])
     });
     let wake_up = ours("scheduler", "tierprobe_scheduler_wakeup_delay_seconds", &[]);
+    // How deeply an idle CPU sleeps drifts within seconds: many short turns, so that both see the same of it.
+    let wake_up = Ours { rounds: 4, turns: 7, ..wake_up };
     let slack = "cyclictest leaves the timer slack at 50 µs unless its thread is a real-time one; here it inherits 1 ns, \
-                 which is what the agent sets. It wakes every 5 ms, the agent after 4 to 6";
-    row("wake-up delay", "cyclictest --default-system", wake_up, Start::Pinned, NEAR, slack, &|| {
+                 which is what the agent sets. Its main thread wakes every 10 ms on the same CPU, which then sleeps \
+                 less deeply; such a thread runs beside the agent, too";
+    row("wake-up delay", "cyclictest --default-system", wake_up, Start::BesideASleeper, NEAR, slack, &|| {
         tools::cyclictest(place, false)
     });
     row("wake-up delay", "cyclictest's loop", wake_up, Start::Pinned, NEAR, "", &|| {
@@ -84,7 +87,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     });
 
     let cpu =
-        |family, figure, rounds, pause| Ours { probe: "cpu", family, labels: &[], figure, rounds, pause };
+        |family, figure, rounds, pause| Ours { probe: "cpu", family, labels: &[], figure, rounds, pause, turns: 1 };
     let lost = cpu("tierprobe_cpu_lost_ratio", Figure::GaugeMean, 150, "4ms");
     let alone = "oslat has the CPU for a second on end, the agent for 3 ms at a time, and counts the gaps that fall into \
                  them";
@@ -98,9 +101,13 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     }
 
     let spawn = |labels| ours("spawn", "tierprobe_spawn_seconds", labels);
-    let larger = "the agent's child writes a mark before it ends, and the program that is copied is three times as large";
+    let larger = "lat_proc forks one process over and over, which is smaller than the agent's helper; \"as the helper\" it \
+                  forks four times, has 22 pages more and a mark from the child";
     let fork = spawn(&[("method", "fork")]);
     row("fork", "lat_proc fork", fork, Start::Pinned, NEAR, larger, &|| site.reference(&["proc_fork"]));
+    row("fork", "lat_proc fork, as the helper", fork, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["proc_fork_few"])
+    });
     let start = spawn(&[("method", "spawn")]);
     row("start of a program", "lat_proc exec", start, Start::Pinned, NEAR, "", &|| {
         site.reference(&["proc_exec", &agent])
@@ -158,6 +165,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         figure: Figure::GaugeMedian,
         rounds: 3,
         pause: "10ms",
+        turns: 1,
     };
     let held = "beside 256 MiB that the bench holds; the sum leaves out what ended while it was added up, the agent's \
                 figure has the agent itself in it";

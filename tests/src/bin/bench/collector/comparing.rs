@@ -8,6 +8,7 @@ use tierprobe_model::Unit;
 use tierprobe_tests::fleet::{LIKENESS, Random, TIERS, noise};
 
 use super::child;
+use crate::process::cpu_seconds;
 use crate::table::{Table, median};
 
 const SIZES: [usize; 3] = [100, 1000, 10_000];
@@ -28,10 +29,11 @@ const DISTURBED: f64 = 0.05;
 const MOST_SECONDS: f64 = 10.0;
 const MOST_BYTES: f64 = 500.0 * 1_048_576.0;
 
-/// What one size took: seconds and peak bytes, an entry a turn.
+/// What one size took: seconds, seconds for the page, and peak bytes, an entry a turn.
 #[derive(Default)]
 struct Taken {
     seconds: Vec<f64>,
+    page_seconds: Vec<f64>,
     peaks: Vec<f64>,
 }
 
@@ -42,8 +44,9 @@ pub(super) fn table() -> anyhow::Result<Table> {
         for (size, taken) in SIZES.into_iter().zip(&mut taken) {
             eprintln!("Comparing fleets, turn {turn} of {TURNS}: {size} instances");
             let numbers = child::measure("compare", size)?;
-            let [seconds, peak] = numbers.as_slice() else { anyhow::bail!("{numbers:?}") };
+            let [seconds, page_seconds, peak] = numbers.as_slice() else { anyhow::bail!("{numbers:?}") };
             taken.seconds.push(*seconds);
+            taken.page_seconds.push(*page_seconds);
             taken.peaks.push(*peak);
         }
     }
@@ -56,6 +59,7 @@ pub(super) fn table() -> anyhow::Result<Table> {
             "an instance",
             "least and most of all turns",
             "growth",
+            "the page",
             "peak of memory",
             "promised",
         ],
@@ -82,6 +86,7 @@ pub(super) fn table() -> anyhow::Result<Table> {
             Unit::Seconds.human(of_one(seconds)),
             format!("{} to {}", Unit::Seconds.human(least), Unit::Seconds.human(most)),
             growth.map(|growth| format!("{growth:.2}")).unwrap_or_default(),
+            Unit::Seconds.human(median(&mut taken.page_seconds)),
             Unit::Bytes.human(peak),
             promised.join("; "),
         ]);
@@ -98,22 +103,20 @@ const fn met(is_met: bool) -> &'static str {
     if is_met { "met" } else { "not met" }
 }
 
-/// Seconds that comparing and writing the report take. The fleet is drawn one instance after the other, as sources
-/// yield it.
+/// Seconds that comparing and writing the report take, and those that the page takes on top. The fleet is drawn one
+/// instance after the other, as sources yield it.
 pub(super) fn measure(size: usize) -> anyhow::Result<Vec<f64>> {
     let dataset = fleet(size);
-    let before = cpu_seconds()?;
-    let comparison = compare(&dataset, &Options::default())?;
+    let options = Options::default();
+    let used = || cpu_seconds(std::process::id());
+    let begin = used()?;
+    let comparison = compare(&dataset, &options)?;
     let text = report::json::render(&comparison)?;
-    let seconds = cpu_seconds()? - before;
+    let compared = used()?;
     anyhow::ensure!(comparison.rows().count() == PROBES.len() * SERIES_A_PROBE && !text.is_empty());
-    Ok(vec![seconds])
-}
-
-/// Seconds of CPU that this process has used; it has one thread.
-fn cpu_seconds() -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string("/proc/self/schedstat")?;
-    Ok(text.split(' ').next().unwrap_or_default().parse::<f64>()? / 1e9)
+    let page = report::html::page(&report::Input::new(&comparison, &dataset, &options));
+    anyhow::ensure!(page.ends_with("</html>\n"), "the page is not whole");
+    Ok(vec![compared - begin, used()? - compared])
 }
 
 /// Two tiers whose costs differ by a tenth, each host on a kernel of its own.

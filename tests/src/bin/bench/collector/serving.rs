@@ -18,7 +18,7 @@ use tierprobe_tests::http::get;
 use tierprobe_tests::simulated::Template;
 
 use super::scraping::{AGENTS, Cost, INTERVAL, MEASURED, WARM_UP};
-use crate::process::{cpu_seconds, peak};
+use crate::process::{cpu_seconds, memory, peak};
 
 /// The default length of a window.
 const WINDOW: f64 = 3600.0;
@@ -32,6 +32,10 @@ pub(super) struct Served {
     pub(super) cost: Cost,
     /// Seconds that the comparison of the usual statistic took.
     pub(super) compared_seconds: f64,
+    /// Readings in it.
+    pub(super) readings: f64,
+    /// Resident at the most beyond what was resident before the first comparison, in bytes.
+    pub(super) grown: f64,
 }
 
 pub(super) fn measure(targets: &[String]) -> anyhow::Result<Served> {
@@ -49,9 +53,14 @@ pub(super) fn measure(targets: &[String]) -> anyhow::Result<Served> {
     collector.wait_for("/metrics", "the store", |text| text.contains(opened));
     collector.wait_until_ready();
     std::thread::sleep(WARM_UP);
-    let compared_seconds = answered(&collector, "/api/v1/comparison")?;
+    let id = collector.id();
+    let resident = memory(id, "status", "VmRSS")?;
+    let readings = answered(&collector, "/api/v1/comparison")?;
+    let grown = peak(id)? - resident;
+    let took = collector.metric("tierprobe_collector_comparison_duration_seconds");
+    let compared_seconds = took.context("there is no comparison of the last window")?;
 
-    let (id, began) = (collector.id(), Instant::now());
+    let began = Instant::now();
     let before = cpu_seconds(id)?;
     // Another number of the same rounds is another comparison, while the first one is kept.
     answered(&collector, "/api/v1/comparison?statistic=max")?;
@@ -62,10 +71,10 @@ pub(super) fn measure(targets: &[String]) -> anyhow::Result<Served> {
     let failed = get(&collector.url("/metrics"), &[]).map_err(anyhow::Error::msg)?;
     let up = format!("tierprobe_collector_targets{{state=\"up\"}} {AGENTS}\n");
     anyhow::ensure!(failed.contains(&up), "not all agents are up");
-    Ok(Served { cost, compared_seconds })
+    Ok(Served { cost, compared_seconds, readings, grown })
 }
 
-/// Asks until there is an answer, which must be of all agents; the seconds that the usual comparison took.
+/// Asks until there is an answer, which must be of all agents; the readings in it.
 fn answered(collector: &Collector, path: &str) -> anyhow::Result<f64> {
     let end = Instant::now() + PATIENCE;
     let text = loop {
@@ -84,8 +93,8 @@ fn answered(collector: &Collector, path: &str) -> anyhow::Result<f64> {
     anyhow::ensure!(all == 2000, "{path}: {all} instances");
     let complete = document.pointer("/window/complete").and_then(serde_json::Value::as_bool);
     anyhow::ensure!(complete == Some(true), "{path}: the window is not complete");
-    let took = collector.metric("tierprobe_collector_comparison_duration_seconds");
-    took.context("there is no comparison of the last window")
+    let sources = document.pointer("/sources").and_then(serde_json::Value::as_array).context("no sources")?;
+    Ok(sources.iter().filter_map(|source| source.get("observations")?.as_f64()).sum())
 }
 
 /// A round every 15 s of every agent in the last window that is over.
