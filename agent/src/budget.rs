@@ -5,9 +5,12 @@ use std::time::Duration;
 /// Time over which the share is averaged: a bucket holds what accrues in it.
 const WINDOW: Duration = Duration::from_secs(600);
 
+/// Share of a full bucket that there is at the start: enough for a first round of everything.
+const AT_START: f64 = 0.05;
+
 /// CPU time that measuring has earned and not yet spent.
 ///
-/// Earned at a fixed share of elapsed time, up to ten minutes' worth; spent by the measuring thread's own CPU clock.
+/// It begins nearly empty, or the first ten minutes could cost twice the share. Earned at a fixed share of elapsed time, up to ten minutes' worth; spent by the measuring thread's own CPU clock.
 /// It may go below zero by one round, whose cost is known only afterwards: the next rounds wait for it.
 #[derive(Debug, Clone)]
 pub struct Budget {
@@ -17,10 +20,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A full bucket that fills at `share` CPU seconds a second.
+    /// A bucket that fills at `share` CPU seconds a second.
     #[must_use]
     pub fn new(share: f64) -> Self {
-        Self { share, balance: share * WINDOW.as_secs_f64() }
+        Self { share, balance: AT_START * share * WINDOW.as_secs_f64() }
     }
 
     /// Whether there is anything left to spend.
@@ -57,8 +60,18 @@ mod tests {
                 spent += round;
             }
         }
-        // 6000 s at 0.1 %, the full bucket of the start, and one round over.
-        assert!(spent <= Duration::from_millis(6_000 + 600 + 40), "{spent:?}");
-        assert!(spent >= Duration::from_millis(6_000), "{spent:?}: what was earned was not used");
+        // 6000 s at 0.1 %, what there was at the start, and one round over.
+        assert!(spent <= Duration::from_millis(6_000 + 30 + 40), "{spent:?}");
+        assert!(spent >= Duration::from_millis(5_960), "{spent:?}: what was earned was not used");
+    }
+
+    #[test]
+    fn an_hour_of_calm_is_worth_ten_minutes() {
+        let mut budget = Budget::new(0.001);
+        budget.earn(Duration::from_secs(3600));
+        budget.spend(Duration::from_millis(599));
+        assert!(budget.is_open());
+        budget.spend(Duration::from_millis(2));
+        assert!(!budget.is_open());
     }
 }

@@ -104,6 +104,12 @@ impl Cgroup {
             .parse()
             .ok()
     }
+
+    /// The same summed over the group and those around it, as any of them may hold its tasks; `None` where none has it.
+    #[must_use]
+    pub fn keyed_around(&self, fs: &HostFs, file: &str, key: &str) -> Option<u64> {
+        self.with_ancestors().filter_map(|group| group.keyed(fs, file, key)).reduce(u64::saturating_add)
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +137,22 @@ mod tests {
         let memory = Cgroup::of(&fs, "memory").unwrap();
         assert_eq!((memory.directory.as_str(), memory.version), ("/sys/fs/cgroup/a.slice", Version::V2));
         assert_eq!(Cgroup::of(&fs, "io"), None);
+    }
+
+    #[test]
+    fn a_quota_around_the_group_holds_its_tasks_too() {
+        let (_tree, fs) = tree(&[
+            ("proc/self/cgroup", "0::/a.slice/b.service\n"),
+            ("sys/fs/cgroup/a.slice/b.service/cgroup.procs", ""),
+            ("sys/fs/cgroup/a.slice/b.service/cgroup.controllers", "cpu\n"),
+            ("sys/fs/cgroup/a.slice/b.service/cpu.stat", "usage_usec 5\nnr_throttled 0\n"),
+            ("sys/fs/cgroup/a.slice/cpu.stat", "usage_usec 5\nnr_throttled 7\n"),
+            ("sys/fs/cgroup/cpu.stat", "usage_usec 5\n"),
+        ]);
+        let group = Cgroup::of(&fs, "cpu").unwrap();
+        assert_eq!(group.keyed(&fs, "cpu.stat", "nr_throttled"), Some(0));
+        assert_eq!(group.keyed_around(&fs, "cpu.stat", "nr_throttled"), Some(7));
+        assert_eq!(group.keyed_around(&fs, "cpu.stat", "nr_bursts"), None);
     }
 
     #[test]

@@ -158,6 +158,9 @@ pub fn runner(
 /// A number that differs from machine to machine: the FNV-1a hash of the machine's id or, without one, of its boot's
 /// and its name.
 fn phase_seed(fs: &HostFs, host: &HostInfo) -> u64 {
-    let id = fs.text("/etc/machine-id").unwrap_or_else(|_| format!("{}{}", host.boot_id, host.name));
-    hash::fnv_1a(id.bytes())
+    // Images have an empty one, or this word until the first boot (machine-id(5)).
+    let is_one = |id: &String| !["", "uninitialized"].contains(&id.trim());
+    let id = fs.text("/etc/machine-id").ok().filter(is_one);
+    let id = id.unwrap_or_else(|| format!("{}{}", host.boot_id, host.name));
+    hash::fnv_1a(id.trim().bytes())
 }

@@ -25,7 +25,7 @@ pub struct Plan {
 
 /// How long the thread may wait for its CPU in a round, its own partners aside, before the round counts as preempted.
 /// Another program's turn on the CPU lasts longer.
-const LONGEST_WAIT: Duration = Duration::from_micros(500);
+pub const LONGEST_WAIT: Duration = Duration::from_micros(500);
 
 /// Samples of one series in one round.
 #[derive(Debug, Clone, Default, PartialEq)]

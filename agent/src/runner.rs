@@ -7,8 +7,8 @@ use tierprobe_model::Cause;
 
 use crate::cgroup::Cgroup;
 use crate::host::HostFs;
-use crate::measure::Watch;
-use crate::probe::{Placement, Probe, ProbeError, Round, Site, Spec};
+use crate::measure::{LONGEST_WAIT, Watch};
+use crate::probe::{Helpers, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::sys::clock;
 use crate::sys::thread::{self, Cpu};
 use crate::waiting;
@@ -22,8 +22,10 @@ pub struct Report {
     pub result: Result<Round, ProbeError>,
     /// What disturbed it.
     pub causes: Vec<Cause>,
-    /// CPU time that it cost.
+    /// CPU time that it cost, that of its helpers included.
     pub cpu: Duration,
+    /// What its other threads and processes did.
+    pub helpers: Helpers,
     /// Time that it took.
     pub elapsed: Duration,
     /// When it ended, in seconds since the epoch.
@@ -62,7 +64,7 @@ impl Runner {
     /// to the next of its CPUs.
     pub fn turn(&mut self, due: &[usize], mut may_start: impl FnMut(usize) -> bool) -> Vec<Report> {
         let (placement, pinned) = self.next_placement();
-        let before = Neighbours::read(&self.fs, self.quota.as_ref(), placement.cpu);
+        let before = Neighbours::read(&self.fs, self.quota.as_ref(), placement);
         let mut reports: Vec<Report> = Vec::with_capacity(due.len());
         for probe in due {
             if may_start(*probe) {
@@ -71,9 +73,9 @@ impl Runner {
         }
         // These counters move in steps of 10 ms, longer than most rounds: a step anywhere in the turn
         // disturbs all of its rounds.
-        let after = Neighbours::read(&self.fs, self.quota.as_ref(), placement.cpu);
+        let after = Neighbours::read(&self.fs, self.quota.as_ref(), placement);
         for report in &mut reports {
-            report.causes.extend(before.causes(&after));
+            report.causes.extend(before.causes(&after, report.helpers.elsewhere));
         }
         reports
     }
@@ -115,7 +117,7 @@ impl Runner {
         let waited = || if spec.measures_waiting { None } else { waiting::of_this_thread(&self.fs) };
         let (started, cpu) = (clock::monotonic_nanos(), clock::thread_cpu());
         let watch = Watch::start(waited());
-        let result = match (ready, pinned) {
+        let result = match (&mut *ready, pinned) {
             // The same time would be four times another from run to run, and look like a difference of places.
             (_, Err(errno)) if spec.operations.is_some() => {
                 let what = "the measuring thread cannot be pinned to a CPU (sched_setaffinity)";
@@ -124,44 +126,58 @@ impl Runner {
             (Ok(ready), _) => ready.measure(placement),
             (Err(error), _) => Err(error.clone()),
         };
-        let partners = result.as_ref().map_or(Duration::ZERO, |round| round.own_helpers_cpu);
+        let helpers = ready.as_mut().map_or_else(|_| Helpers::default(), |ready| ready.take_helpers());
         let answering = result.as_ref().map_or(Duration::ZERO, |round| round.answering_cpu);
-        let causes = watch.causes(placement.cpu, waited(), partners + answering);
+        let after = waited();
+        let mut causes = watch.causes(placement.cpu, after, helpers.cpu + answering);
+        // Where the kernel tells nothing of waiting, what helpers reckon is worth no more.
+        let helpers_waited = after.is_some() && helpers.waited > LONGEST_WAIT;
+        if helpers_waited && !causes.contains(&Cause::Preempted) {
+            causes.push(Cause::Preempted);
+        }
         Some(Report {
             probe,
             result,
             causes,
-            cpu: clock::thread_cpu().saturating_sub(cpu) + partners,
+            cpu: clock::thread_cpu().saturating_sub(cpu) + helpers.cpu,
+            helpers,
             elapsed: Duration::from_nanos(clock::monotonic_nanos().saturating_sub(started)),
             timestamp: clock::realtime_seconds(),
         })
     }
 }
 
-/// What others did to this CPU and this control group.
+/// What others did to these CPUs and this control group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Neighbours {
-    /// Ticks of the CPU that the hypervisor gave to others.
+    /// Ticks of the measuring thread's CPU that the hypervisor gave to others.
     steal: Option<u64>,
-    /// How often the control group's quota was used up.
+    /// The same of the other CPU.
+    steal_elsewhere: Option<u64>,
+    /// How often the quota of the control group, or of one around it, was used up.
     throttled: Option<u64>,
 }
 
 impl Neighbours {
-    fn read(fs: &HostFs, quota: Option<&Cgroup>, cpu: Cpu) -> Self {
+    fn read(fs: &HostFs, quota: Option<&Cgroup>, placement: Placement) -> Self {
         // Under another root the files are not about this thread.
         if !fs.is_live() {
             return Self::default();
         }
+        let stat = fs.text("/proc/stat").unwrap_or_default();
         Self {
-            steal: fs.text("/proc/stat").ok().and_then(|stat| steal(&stat, cpu)),
-            throttled: quota.and_then(|cgroup| cgroup.keyed(fs, "cpu.stat", "nr_throttled")),
+            steal: steal(&stat, placement.cpu),
+            steal_elsewhere: placement.other.and_then(|other| steal(&stat, other)),
+            throttled: quota.and_then(|cgroup| cgroup.keyed_around(fs, "cpu.stat", "nr_throttled")),
         }
     }
 
-    fn causes(&self, after: &Self) -> impl Iterator<Item = Cause> {
+    /// What happened until `after` to a round, of which a part ran `elsewhere`.
+    fn causes(&self, after: &Self, elsewhere: bool) -> impl Iterator<Item = Cause> {
         let rose = |before: Option<u64>, after: Option<u64>| before.is_some() && after > before;
-        let steal = rose(self.steal, after.steal).then_some(Cause::Steal);
+        let steal = (rose(self.steal, after.steal)
+            || elsewhere && rose(self.steal_elsewhere, after.steal_elsewhere))
+        .then_some(Cause::Steal);
         let throttled = rose(self.throttled, after.throttled).then_some(Cause::Throttled);
         [steal, throttled].into_iter().flatten()
     }
@@ -207,9 +223,12 @@ mod tests {
 
     #[test]
     fn only_what_rose_is_a_cause() {
-        let before = Neighbours { steal: Some(1), throttled: None };
-        let after = Neighbours { steal: Some(2), throttled: Some(5) };
-        assert_eq!(before.causes(&after).collect::<Vec<_>>(), [Cause::Steal]);
-        assert_eq!(before.causes(&before).count(), 0);
+        let before = Neighbours { steal: Some(1), steal_elsewhere: Some(7), throttled: None };
+        let after = Neighbours { steal: Some(2), throttled: Some(5), ..before };
+        assert_eq!(before.causes(&after, false).collect::<Vec<_>>(), [Cause::Steal]);
+        assert_eq!(before.causes(&before, true).count(), 0);
+        let other = Neighbours { steal_elsewhere: Some(8), ..before };
+        assert_eq!(before.causes(&other, true).collect::<Vec<_>>(), [Cause::Steal]);
+        assert_eq!(before.causes(&other, false).count(), 0, "nothing of the round ran there");
     }
 }

@@ -25,6 +25,13 @@ const NEWS_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause before the first round, in which the rest of the agent starts: neither must disturb the other.
 const START_PAUSE_NANOS: u64 = 100_000_000;
 
+/// How often at most a probe is tried again that has nothing to measure here: what is missing may come, such as a loopback
+/// interface that is not up yet.
+const UNSUPPORTED_RETRY: Duration = Duration::from_secs(300);
+
+/// So little is not worth a round of everything at once, which is what follows when the clock was set back.
+const SMALL_STEP: Duration = Duration::from_secs(1);
+
 /// How often a probe that runs once is tried again after it failed, or as long as it says that there is more to come.
 const RETRY: Duration = Duration::from_secs(15);
 
@@ -68,6 +75,12 @@ pub struct Timing {
 impl Timing {
     fn interval(&self, spec: &Spec) -> Option<Duration> {
         spec.interval.map(|own| self.interval.unwrap_or(own))
+    }
+
+    /// When a probe with this interval is due next.
+    fn due(&self, interval: Duration, now: u64) -> Due {
+        let (start, end) = self.next(interval, now);
+        Due { start: Some(start), end, ahead: interval }
     }
 
     /// The first instant after `after` at which a probe with this interval is due, and until when it may start. In
@@ -121,6 +134,19 @@ struct Due {
     start: Option<u64>,
     /// Until when it may begin.
     end: u64,
+    /// How far away `start` was at the most when it was set.
+    ahead: Duration,
+}
+
+impl Due {
+    /// Never again.
+    const NEVER: Self = Self { start: None, end: 0, ahead: Duration::MAX };
+
+    /// Whether it is farther away than when it was set: then the wall clock was set back, and it would be late by that.
+    fn has_receded(&self, now: u64) -> bool {
+        let away = Duration::from_nanos(self.start.map_or(0, |start| start.saturating_sub(now)));
+        away > self.ahead.saturating_add(SMALL_STEP)
+    }
 }
 
 /// Measures until `stop`, and looks out whether the place has changed. Runs on a thread of its own.
@@ -171,17 +197,17 @@ pub fn run(
         };
         let now = clock::realtime_nanos();
         if next > now {
-            // A wall clock that was set back would leave everything due far in the future.
-            let sleep = Duration::from_nanos(next - now);
-            if sleep > longest_interval(specs, timing) {
+            // A wall clock that was set back would leave what is due far in the future.
+            if due.iter().any(|due| due.has_receded(now)) {
                 due = first_due(specs, timing);
                 continue;
             }
-            if !stop.sleep(sleep.min(nap)) {
+            if !stop.sleep(Duration::from_nanos(next - now).min(nap)) {
                 return;
             }
             continue;
         }
+        let cpu = clock::thread_cpu();
         let look = clock::monotonic_nanos();
         budget.earn(Duration::from_nanos(look - last_look));
         last_look = look;
@@ -202,6 +228,7 @@ pub fn run(
             }
         }
         board.publish(snapshot.clone());
+        budget.spend(clock::thread_cpu().saturating_sub(cpu));
         if !stop.sleep(Duration::ZERO) {
             return;
         }
@@ -212,7 +239,7 @@ pub fn run(
 fn hear(runner: &mut Runner, due: &mut [Due]) {
     for probe in runner.news() {
         if let Some(due) = due.get_mut(probe).filter(|due| due.start.is_some()) {
-            *due = Due { start: Some(clock::realtime_nanos()), end: u64::MAX };
+            *due = Due { start: Some(clock::realtime_nanos()), end: u64::MAX, ahead: Duration::ZERO };
         }
     }
 }
@@ -223,11 +250,11 @@ fn first_due(specs: &[&'static Spec], timing: Timing) -> Vec<Due> {
     specs
         .iter()
         .map(|spec| match timing.slot {
-            None => Due { start: Some(now + START_PAUSE_NANOS), end: u64::MAX },
-            Some(_) => {
-                let (start, end) = timing.next(timing.interval(spec).unwrap_or(RETRY), now);
-                Due { start: Some(start), end }
+            None => {
+                let ahead = Duration::from_nanos(START_PAUSE_NANOS);
+                Due { start: Some(now + START_PAUSE_NANOS), end: u64::MAX, ahead }
             }
+            Some(_) => timing.due(timing.interval(spec).unwrap_or(RETRY), now),
         })
         .collect()
 }
@@ -237,18 +264,13 @@ fn next_due(spec: &Spec, timing: Timing, now: u64, snapshot: &Snapshot, probe: u
     let outcome = state.and_then(|state| state.last.as_ref()).map(|(outcome, _)| *outcome);
     let is_finished = state.and_then(|state| state.round.as_ref()).is_none_or(|round| !round.is_unfinished);
     let interval = match (timing.interval(spec), outcome) {
-        // What does not exist here will not come into being.
-        (_, Some(Outcome::Unsupported)) => return Due { start: None, end: 0 },
-        (None, Some(Outcome::Ok)) if is_finished => return Due { start: None, end: 0 },
+        (None, Some(Outcome::Unsupported)) => return Due::NEVER,
+        (None, Some(Outcome::Ok)) if is_finished => return Due::NEVER,
+        (Some(interval), Some(Outcome::Unsupported)) => interval.max(UNSUPPORTED_RETRY),
         (Some(interval), _) => interval,
         (None, _) => timing.interval.unwrap_or(RETRY),
     };
-    let (start, end) = timing.next(interval, now);
-    Due { start: Some(start), end }
-}
-
-fn longest_interval(specs: &[&'static Spec], timing: Timing) -> Duration {
-    specs.iter().filter_map(|spec| timing.interval(spec)).fold(RETRY, Duration::max) * 2
+    timing.due(interval, now)
 }
 
 /// Runs what is due, one after another, as far as slot and budget reach.
@@ -286,7 +308,8 @@ fn turn(
         snapshot.skip(*probe, reason);
     }
     for report in reports {
-        budget.spend(report.cpu);
+        // What the measuring thread itself used is spent with the rest of its turn.
+        budget.spend(report.helpers.cpu);
         snapshot.apply(report);
     }
 }
@@ -350,13 +373,50 @@ mod tests {
                 result.map(|is_unfinished| crate::probe::Round { is_unfinished, ..Default::default() });
             let (cpu, elapsed) = (Duration::ZERO, Duration::ZERO);
             let causes = Vec::new();
-            snapshot.apply(crate::runner::Report { probe: 0, result, causes, cpu, elapsed, timestamp: 1.0 });
+            let helpers = crate::probe::Helpers::default();
+            let report =
+                crate::runner::Report { probe: 0, result, causes, cpu, helpers, elapsed, timestamp: 1.0 };
+            snapshot.apply(report);
             next_due(once, timing(None, 4 * SECOND), now, &snapshot, 0).start
         };
         assert_eq!(after(Ok(true)), Some(154 * SECOND));
         assert_eq!(after(Err(crate::probe::ProbeError::Failed(String::new()))), Some(154 * SECOND));
         assert_eq!(after(Ok(false)), None);
         assert_eq!(after(Err(crate::probe::ProbeError::Unsupported(String::new()))), None);
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_looked_for_now_and_then() {
+        let machine =
+            crate::machine::Machine::live(crate::host::HostFs::fixture(std::path::Path::new("/nowhere")));
+        let network = crate::probe::find("network").unwrap();
+        let mut snapshot = Snapshot::new(Arc::new(crate::lookout::locate(&machine)), &[network]);
+        let result = Err(crate::probe::ProbeError::Unsupported("lo is down".to_owned()));
+        snapshot.apply(crate::runner::Report {
+            probe: 0,
+            result,
+            causes: Vec::new(),
+            cpu: Duration::ZERO,
+            helpers: crate::probe::Helpers::default(),
+            elapsed: Duration::ZERO,
+            timestamp: 1.0,
+        });
+        let due = next_due(network, timing(None, 4 * SECOND), 301 * SECOND, &snapshot, 0);
+        assert_eq!(due.start, Some(304 * SECOND));
+        assert_eq!(
+            next_due(network, timing(None, 4 * SECOND), 305 * SECOND, &snapshot, 0).start,
+            Some(604 * SECOND)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_noticed_by_the_shortest_interval() {
+        let now = 1_000_000 * SECOND;
+        let due = timing(None, 4 * SECOND).due(Duration::from_secs(15), now);
+        for (back, receded) in [(0, false), (1, false), (17, true), (480, true)] {
+            assert_eq!(due.has_receded(now - back * SECOND), receded, "{back} s");
+        }
+        assert!(!Due::NEVER.has_receded(0));
     }
 
     #[test]

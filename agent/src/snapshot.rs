@@ -230,6 +230,9 @@ impl ProbeState {
         self.round = None;
         self.gauges.clear();
         self.absent.clear();
+        for known in &mut self.durations {
+            known.quantiles = None;
+        }
     }
 
     fn apply(&mut self, report: Report) {

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tierprobe_model::record::{Outcome, Record};
-use tierprobe_tests::binary;
-use tierprobe_tests::need::need;
+use tierprobe_tests::agent::Agent;
+use tierprobe_tests::need::{have, need};
+use tierprobe_tests::{binary, scrape};
 
 const MIB: u64 = 1 << 20;
 
@@ -44,8 +45,22 @@ impl Container {
         self.folder.path().join(name)
     }
 
-    /// The record of one round in a container with this limit and these mounts more.
+    /// The record of one round of memory and boot in a container with this limit and these mounts more.
     fn measure(&self, program: &Path, options: &[&str], limit: Option<u64>, mounts: &[Value]) -> Record {
+        self.probed(program, options, limit, mounts, &["memory", "boot"])
+    }
+
+    /// The same of these probes.
+    fn probed(
+        &self,
+        program: &Path,
+        options: &[&str],
+        limit: Option<u64>,
+        mounts: &[Value],
+        probes: &[&str],
+    ) -> Record {
+        let mut arguments = vec!["/agent", "measure", "--rounds", "1", "--format", "json"];
+        arguments.extend(probes.iter().flat_map(|probe| ["--probe", probe]));
         let mut all = vec![
             json!({ "destination": "/proc", "type": "proc", "source": "proc" }),
             json!({ "destination": "/sys", "type": "none", "source": "/sys", "options": ["rbind", "ro"] }),
@@ -60,7 +75,7 @@ impl Container {
             "process": {
                 "user": { "uid": 0, "gid": 0 },
                 "cwd": "/",
-                "args": ["/agent", "measure", "--rounds", "1", "--probe", "memory", "--probe", "boot", "--format", "json"],
+                "args": arguments,
             },
             "root": { "path": self.path("root"), "readonly": true },
             "mounts": all,
@@ -242,11 +257,46 @@ fn a_sandbox_has_the_memory_that_it_shows() {
         help.is_ok_and(|output| !String::from_utf8_lossy(&output.stderr).contains("unknown platform"))
     };
     let platform = platforms.iter().find(works).unwrap();
-    let record = container.measure(&runsc, &[platform, "--network=host", "--ignore-cgroups"], None, &[]);
+    let options = [platform.as_str(), "--network=host", "--ignore-cgroups"];
+    let record = container.measure(&runsc, &options, None, &[]);
     all_worked(&record);
     assert_eq!(gauge(&record, "tierprobe_memory_view_info", "sandbox"), Some(1.0));
     let free = gauge(&record, "tierprobe_memory_footprint_bytes", "free").unwrap();
     assert!(free > 0.0 && free <= parts(&record), "{record:?}");
     assert_eq!(gauge(&record, "tierprobe_memory_reserved_bytes", ""), None);
     assert_eq!(gauge(&record, "tierprobe_memory_footprint_bytes", "slab"), None, "absent is not zero");
+
+    // It may have CPUID fault, and says neither that it does nor that it does not.
+    let exits = container.probed(&runsc, &options, None, &[], &["vm_exit"]);
+    let [probe] = &exits.probes[..] else { panic!("{:?}", exits.probes) };
+    assert_eq!(probe.outcome, Outcome::Unsupported, "{probe:?}");
+    assert!(probe.reason.contains("sandbox"), "{probe:?}");
+}
+
+#[test]
+fn a_first_process_buries_others_and_does_not_pay_for_them() {
+    let Some(unshare) = need("unshare") else { return };
+    let allowed = Command::new(&unshare).args(["--pid", "--fork", "true"]).status().unwrap();
+    let allowed = if allowed.success() { Ok(()) } else { Err("unshare --pid") };
+    if have("a PID namespace", allowed).is_none() {
+        return;
+    }
+    // A program that uses two seconds of CPU time, below a shell whose parent becomes the agent.
+    let folder = tempfile::tempdir().unwrap();
+    let ended = folder.path().join("ended");
+    let program = "sh -c 'ulimit -t 2; while :; do :; done'";
+    let script = format!("{{ {program}; touch {}; }} & exec \"$0\" \"$@\"", ended.display());
+    let mut command = Command::new(unshare);
+    command
+        .args(["--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", &script])
+        .arg(binary::agent());
+    let flags = ["--probe.interval=1s", "--probe.budget=1", "--probe.pressure=1"];
+    let mut agent = Agent::start_as(command, &flags);
+    let rounds =
+        |text: &str| scrape::value(text, "tierprobe_probe_runs_total{outcome=\"ok\",probe=\"spawn\"}");
+    let text = agent.wait_for_metrics("the program's end", |_| ended.exists());
+    let before = rounds(&text).unwrap();
+    let text = agent.wait_for_metrics("two more rounds", |text| rounds(text) >= Some(before + 2.0));
+    let cpu = scrape::value(&text, "tierprobe_probe_cpu_seconds_total{probe=\"spawn\"}").unwrap();
+    assert!(cpu > 0.0 && cpu < 1.0, "the agent pays {cpu} s for a program of two seconds");
 }

@@ -101,6 +101,11 @@ pub trait Probe: Send {
     /// should have worked.
     fn measure(&mut self, placement: Placement) -> Result<Round, ProbeError>;
 
+    /// What its other threads and processes have done since this was last asked, whatever became of the round.
+    fn take_helpers(&mut self) -> Helpers {
+        Helpers::default()
+    }
+
     /// Whether it wants to be asked for news once a second between its rounds.
     fn listens(&self) -> bool {
         false
@@ -110,6 +115,17 @@ pub trait Probe: Send {
     fn has_news(&mut self) -> bool {
         false
     }
+}
+
+/// What threads and processes of a probe did beside the measuring thread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Helpers {
+    /// Their CPU time. The measuring thread may have waited so long for them.
+    pub cpu: Duration,
+    /// How long they waited for a CPU, other than for the measuring thread and one another.
+    pub waited: Duration,
+    /// Whether some of them ran on the other CPU.
+    pub elsewhere: bool,
 }
 
 /// Why a probe has no numbers.
@@ -158,8 +174,6 @@ pub struct Round {
     pub absent: Vec<String>,
     /// Whether what the probe measures is still going on, so that a probe that runs once wants to be asked again.
     pub is_unfinished: bool,
-    /// CPU time of the probe's own other threads. The measuring thread may have waited so long for them.
-    pub own_helpers_cpu: Duration,
     /// CPU time that others on this machine may have used to answer, on the measuring thread's CPU: it may have waited
     /// for that, too.
     pub answering_cpu: Duration,

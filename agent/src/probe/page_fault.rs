@@ -2,10 +2,10 @@
 //!
 //! The time until the kernel has provided a 4 KiB page of anonymous memory. `first_touch`: pages of a new mapping,
 //! with the page tables that they need. `retouch`: the same pages after `MADV_DONTNEED`, their page tables still
-//! there. Batches of 16 pages, 16 of them; huge pages are off for the mapping.
-//! `huge`: a 2 MiB page, three of them, each a mapping of its own and timed alone; absent where the kernel gives none,
+//! there. Batches of 16 pages, 10 of them; huge pages are off for the mapping.
+//! `huge`: a 2 MiB page, one a round, a mapping of its own and timed alone; absent where the kernel gives none,
 //! which is looked at each time. Clearing 2 MiB is the larger part of it.
-//! Fresh memory: 1 MiB that the agent has not had in this round, while it holds the pages before, each page timed alone:
+//! Fresh memory: half a MiB that the agent has not had in this round, while it holds the pages before, each page timed alone:
 //! the median, and the longest, which is where the host had to provide memory for the guest (a balloon, nested paging).
 //! The ratio of the smallest first touch to the smallest `getppid`, taken at once on the same CPU, is a gauge.
 //! Under nested paging each fault may cost a second one in the hypervisor; with shadow paging each costs exits. The
@@ -20,7 +20,7 @@
 //!
 //! # Cost
 //!
-//! 800 faults and three huge ones, 0.8 to 2 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
+//! 450 faults and a huge one, 1 to 2 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
 
 use nix::errno::Errno;
 use tierprobe_model::{Family, Kind};
@@ -76,16 +76,13 @@ pub(super) const SPEC: Spec = Spec {
     prepare: |site| Ok(Box::new(PageFault { huge_bytes: huge_bytes(site.fs) })),
 };
 
-const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 16 };
+const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 10 };
 
 /// Pages that one pass touches: the cold one and all batches.
-const PAGES: usize = 1 + 16 * 16;
+const PAGES: usize = 1 + 16 * 10;
 
 /// Fresh pages: the first is thrown away, with the page table that it needs.
-const FRESH_PAGES: u32 = 256;
-
-/// Huge pages that a round asks for.
-const HUGE_PAGES: usize = 3;
+const FRESH_PAGES: u32 = 128;
 
 /// The calls that a fault is compared with.
 const CALLS: Plan = Plan { operations: 64, warm_up: 1, samples: 4 };
@@ -165,21 +162,16 @@ fn touch_fresh() -> Result<Samples, ProbeError> {
     })
 }
 
-/// Touches huge pages of `bytes`. Without samples where the kernel has none to give at the moment: a small page in its
+/// Touches a huge page of `bytes`. Without a sample where the kernel has none to give at the moment: a small page in its
 /// place would look like a very cheap one.
 fn touch_huge(bytes: usize) -> Result<Samples, Errno> {
-    let mut samples = Samples::default();
-    for _ in 0..HUGE_PAGES {
-        let page = HugePage::map(bytes)?;
-        let one = time(Plan { operations: 1, warm_up: 0, samples: 0 }, || {
-            page.touch();
-            Ok::<(), Errno>(())
-        })?;
-        if page.present()? == page.count() {
-            samples.warm.extend(one.cold);
-        }
-    }
-    Ok(samples)
+    let page = HugePage::map(bytes)?;
+    let one = time(Plan { operations: 1, warm_up: 0, samples: 0 }, || {
+        page.touch();
+        Ok::<(), Errno>(())
+    })?;
+    let is_huge = page.present()? == page.count();
+    Ok(Samples { cold: None, warm: one.cold.filter(|_| is_huge).into_iter().collect() })
 }
 
 #[cfg(test)]

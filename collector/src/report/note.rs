@@ -297,11 +297,20 @@ mod tests {
     #[test]
     fn what_is_a_rows_own_stands_beside_its_name() {
         let sensitive = |ratio_all| Warning::DisturbanceSensitive { ratio_all, verdict_all: Verdict::Slower };
-        let outliers =
-            |host: &str, ranked| Warning::Outliers { hosts: vec![host.to_owned()], ranked };
-        let told = noted(&[sensitive(1.2), sensitive(1.5), outliers("a", true), outliers("b", true), outliers("c", false)]);
+        let outliers = |host: &str, ranked| Warning::Outliers { hosts: vec![host.to_owned()], ranked };
+        let told = noted(&[
+            sensitive(1.2),
+            sensitive(1.5),
+            outliers("a", true),
+            outliers("b", true),
+            outliers("c", false),
+        ]);
         assert_eq!(told.len(), 3, "{told:?}");
-        for words in ["row 1 (1.20, slower), row 2 (1.50, slower): With", "row 3 (a), row 4 (b): Ranks", "row 5: The interval is wide"] {
+        for words in [
+            "row 1 (1.20, slower), row 2 (1.50, slower): With",
+            "row 3 (a), row 4 (b): Ranks",
+            "row 5: The interval is wide",
+        ] {
             assert!(told.iter().any(|text| text.contains(words)), "{words}: {told:?}");
         }
     }

@@ -15,6 +15,10 @@ const TURNS: usize = 3;
 /// Programs that want one CPU.
 const HOGS: usize = 16;
 
+/// Rounds that are marked, of how many, the longest gap, the unexplained share of what is lost, and marked rounds of new
+/// processes.
+type Run = ((usize, usize), f64, f64, usize);
+
 /// The largest; of nothing, nothing is.
 fn largest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
@@ -127,7 +131,9 @@ fn programs_that_want_the_same_cpu_are_waited_for() {
         let lost = spins.gauges("tierprobe_cpu_lost_ratio", &[]).iter().sum::<f64>();
         let unexplained = spins.gauges("tierprobe_cpu_unexplained_ratio", &[]).iter().sum::<f64>();
         let calls = measure("30", &["--probe", "syscall", "--probe", "page_fault"]);
-        (calls.marked(Cause::Preempted), gap, unexplained / lost)
+        // Here it is not the agent that waits, but those that it has started.
+        let (started, _) = measure("10", &["--probe", "spawn"]).marked(Cause::Preempted);
+        (calls.marked(Cause::Preempted), gap, unexplained / lost, started)
     };
     let (mut quiet, mut hogged) = (Vec::new(), Vec::new());
     for _ in 0..2 * TURNS {
@@ -147,10 +153,12 @@ fn programs_that_want_the_same_cpu_are_waited_for() {
     // what all runs of a side saw.
     let marked: usize = hogged.iter().map(|((marked, _), ..)| marked).sum();
     assert!(marked > 0, "no round is marked as preempted");
-    let worst = |runs: &[((usize, usize), f64, f64)]| {
+    let started = |runs: &[Run]| runs.iter().map(|(.., started)| started).sum::<usize>();
+    assert!(started(&hogged) > started(&quiet), "rounds of new processes: {quiet:?} {hogged:?}");
+    let worst = |runs: &[Run]| {
         runs.iter()
             .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map(|(_, gap, unexplained)| (*gap, *unexplained))
+            .map(|(_, gap, unexplained, _)| (*gap, *unexplained))
             .unwrap()
     };
     let ((quiet, _), (hogged, unexplained)) = (worst(&quiet), worst(&hogged));

@@ -9,7 +9,7 @@
 //!
 //! Beside it, as shares of the time since the last round: steal, as the hypervisor reports it (`steal_reported` says
 //! whether it can); tasks waiting for a CPU (`/proc/schedstat`, 1 is one task waiting all the time); throttling by
-//! the quota of the agent's control group; pressure (PSI, `some`) of the system and of the group.
+//! the quotas of the agent's control group and of those around it, as far as they are visible; pressure (PSI, `some`) of the system and of the group.
 //!
 //! # What distorts it
 //!
@@ -77,7 +77,7 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: true,
-    pauses_under_pressure: true,
+    pauses_under_pressure: false,
     families: &[
         &GAPS,
         &GAP_MEDIAN,

@@ -22,7 +22,7 @@ pub(super) const WAITING: Family = Family {
 };
 pub(super) const THROTTLED: Family = Family {
     name: "tierprobe_cpu_throttled_ratio",
-    help: "Time since the last round that the quota of the agent's control group held its tasks; absent without a group.",
+    help: "Time since the last round that quotas of the agent's control group and of those around it held tasks.",
     kind: Kind::Gauge,
     labels: &[],
 };
@@ -94,7 +94,7 @@ fn read(fs: &HostFs, group: Option<&Cgroup>) -> Vec<Counter> {
             Version::V1 => ("throttled_time", 1e-9),
             Version::V2 => ("throttled_usec", 1e-6),
         };
-        add(&THROTTLED, &[], group.keyed(fs, "cpu.stat", key).map(|total| real(total) * unit));
+        add(&THROTTLED, &[], group.keyed_around(fs, "cpu.stat", key).map(|total| real(total) * unit));
     }
     for resource in RESOURCES {
         let pressure = |path: String| fs.text(&path).ok().as_deref().and_then(some_seconds);

@@ -109,6 +109,8 @@ struct Memory {
     cgroup: Option<Cgroup>,
     view: &'static str,
     hardware: Option<Hardware>,
+    /// `MemTotal` when the hardware was looked at: it changes when memory is plugged in or out.
+    total: u64,
 }
 
 impl Memory {
@@ -121,38 +123,49 @@ impl Memory {
             (_, true) => LXCFS,
             _ => "kernel",
         };
-        let hardware = if view == "kernel" { hardware::read(site.fs) } else { None };
-        Self { fs: site.fs.clone(), cgroup: Cgroup::of(site.fs, "memory"), view, hardware }
+        Self { fs: site.fs.clone(), cgroup: Cgroup::of(site.fs, "memory"), view, hardware: None, total: 0 }
     }
 
-    fn cgroup(&self, cgroup: &Cgroup, round: &mut Round) -> Result<(), ProbeError> {
+    /// What the machine has while `MemTotal` is this.
+    fn hardware(&mut self, total: u64) -> Option<Hardware> {
+        if self.total != total {
+            self.total = total;
+            self.hardware = if self.view == "kernel" { hardware::read(&self.fs) } else { None };
+        }
+        // Blocks that were added a moment ago may not be in MemTotal yet, but never the other way round.
+        self.hardware.filter(|hardware| hardware.bytes >= total)
+    }
+
+    fn cgroup(&self, cgroup: &Cgroup, round: &mut Round) {
         let files = match cgroup.version {
             Version::V1 => ["memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.limit_in_bytes"],
             Version::V2 => ["memory.current", "memory.peak", "memory.max"],
         };
         for (value, file) in ["current", "peak", "limit"].into_iter().zip(files) {
-            let bytes = cgroup.number(&self.fs, file).map_err(ProbeError::Failed)?;
-            if let Some(bytes) = bytes.filter(|bytes| *bytes < NO_LIMIT_V1) {
-                round.gauge(&CGROUP, [value], real(bytes));
+            match cgroup.number(&self.fs, file) {
+                Ok(Some(bytes)) if bytes < NO_LIMIT_V1 => round.gauge(&CGROUP, [value], real(bytes)),
+                Ok(_) => {}
+                Err(why) => round.miss("the control group", why),
             }
         }
-        if let Some(bytes) = self.effective_limit(cgroup)? {
-            round.gauge(&CGROUP, ["effective_limit"], real(bytes));
+        match self.effective_limit(cgroup) {
+            Ok(Some(bytes)) => round.gauge(&CGROUP, ["effective_limit"], real(bytes)),
+            Ok(None) => {}
+            Err(why) => round.miss("the smallest limit", why),
         }
-        Ok(())
     }
 }
 
 impl Memory {
     /// The smallest limit of the group and those around it that are visible.
-    fn effective_limit(&self, cgroup: &Cgroup) -> Result<Option<u64>, ProbeError> {
+    fn effective_limit(&self, cgroup: &Cgroup) -> Result<Option<u64>, String> {
         if cgroup.version == Version::V1 {
             let limit = cgroup.keyed(&self.fs, "memory.stat", "hierarchical_memory_limit");
             return Ok(limit.filter(|bytes| *bytes < NO_LIMIT_V1));
         }
         let mut smallest = None;
         for group in cgroup.with_ancestors() {
-            let limit = group.number(&self.fs, "memory.max").map_err(ProbeError::Failed)?;
+            let limit = group.number(&self.fs, "memory.max")?;
             smallest = [smallest, limit].into_iter().flatten().min();
         }
         Ok(smallest)
@@ -182,8 +195,7 @@ impl Probe for Memory {
         if let Some(agent) = agent {
             round.gauge(&AGENT, NO_LABELS, real(agent));
         }
-        // Blocks that were added a moment ago may not be in MemTotal yet, but never the other way round.
-        if let Some(hardware) = self.hardware.filter(|hardware| hardware.bytes >= memory.total) {
+        if let Some(hardware) = self.hardware(memory.total) {
             round.gauge(&HARDWARE, [hardware.source], real(hardware.bytes));
             round.gauge(&RESERVED, NO_LABELS, real(hardware.bytes - memory.total));
             let elsewhere = memory.free + memory.page_cache() + agent.unwrap_or(0);
@@ -194,7 +206,7 @@ impl Probe for Memory {
         }
         round.gauge(&VIEW, [self.view], 1.0);
         if let Some(cgroup) = &self.cgroup {
-            self.cgroup(cgroup, &mut round)?;
+            self.cgroup(cgroup, &mut round);
         }
         Ok(round)
     }

@@ -8,16 +8,8 @@ const MEMINFO_TEXT: &str =
 
 /// What the probe publishes of these files, as `family` or `family label` and value, without the parts.
 fn measured(tier: Tier, files: &[(&str, &str)]) -> Result<Vec<(String, u64)>, ProbeError> {
-    let tree = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = tree.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    let fs = HostFs::fixture(tree.path());
-    let settings = Settings::default();
-    let site = Site { fs: &fs, tier, kernel: Kernel::Unknown, settings: &settings };
-    let round = Memory::prepare(&site).measure(Placement { cpu: 0, other: None })?;
+    let (_tree, mut memory) = probe(tier, files);
+    let round = memory.measure(Placement { cpu: 0, other: None })?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes")]
     let series = round.gauges.iter().filter(|gauge| *gauge.family != PART).map(|gauge| {
         let name = gauge.family.name.trim_start_matches("tierprobe_memory_");
@@ -167,14 +159,49 @@ fn what_cannot_be_is_an_error_that_names_the_file() {
             "/proc/meminfo: its parts add up to 819200",
         ),
         (vec![("proc/meminfo", "garbage")], "/proc/meminfo: no MemTotal"),
-        (
-            [&[("proc/meminfo", MEMINFO_TEXT)], &V1[..2], &[(V1[2].0, "many")]].concat(),
-            "/docker/3039/memory.usage_in_bytes: \"many\" is no number",
-        ),
     ] {
         let error = measured(Tier::Container, &files).unwrap_err();
         assert!(matches!(&error, ProbeError::Failed(said) if said.contains(why)), "{error:?}");
     }
     let none = measured(Tier::Vm, &[]).unwrap_err();
     assert_eq!(none, ProbeError::Unsupported("/proc/meminfo: not found".to_owned()));
+}
+
+/// A probe on these files, which may be changed later.
+fn probe(tier: Tier, files: &[(&str, &str)]) -> (tempfile::TempDir, Memory) {
+    let tree = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = tree.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let fs = HostFs::fixture(tree.path());
+    let settings = Settings::default();
+    let site = Site { fs: &fs, tier, kernel: Kernel::Unknown, settings: &settings };
+    let probe = Memory::prepare(&site);
+    (tree, probe)
+}
+
+#[test]
+fn an_odd_file_of_the_control_group_costs_that_value_alone() {
+    let odd = [&[("proc/meminfo", MEMINFO_TEXT)], &V1[..2], &[(V1[2].0, "many"), V1[3]]].concat();
+    let (_tree, mut memory) = probe(Tier::Container, &odd);
+    let round = memory.measure(Placement { cpu: 0, other: None }).unwrap();
+    let why = "/docker/3039/memory.usage_in_bytes: \"many\" is no number";
+    assert!(matches!(&round.absent[..], [absent] if absent.contains(why)), "{round:?}");
+    assert!(round.gauges.iter().any(|gauge| *gauge.family == CGROUP && gauge.labels == ["peak"]));
+    assert!(round.gauges.iter().any(|gauge| *gauge.family == PART));
+}
+
+#[test]
+fn memory_that_is_plugged_in_or_out_is_noticed() {
+    let (tree, mut memory) = probe(Tier::Vm, &[&[("proc/meminfo", MEMINFO_TEXT)], &BLOCKS[..]].concat());
+    let mut hardware = || {
+        let round = memory.measure(Placement { cpu: 0, other: None }).unwrap();
+        round.gauges.into_iter().find(|gauge| *gauge.family == HARDWARE).map(|gauge| gauge.value)
+    };
+    assert_eq!(hardware(), Some(f64::from(1 << 30)));
+    std::fs::remove_dir_all(tree.path().join("sys/devices/system/memory/memory7")).unwrap();
+    std::fs::write(tree.path().join("proc/meminfo"), MEMINFO_TEXT.replace("1000000", "900000")).unwrap();
+    assert_eq!(hardware(), Some(f64::from(7 << 27)));
 }

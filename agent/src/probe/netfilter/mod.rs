@@ -46,7 +46,7 @@ use nix::errno::Errno;
 use tierprobe_model::{Family, Kind};
 
 use super::partner::Partner;
-use super::{Placement, Probe, ProbeError, Round, Site, Spec};
+use super::{Helpers, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::host::HostFs;
 use crate::measure::real;
 use crate::sys::clock;
@@ -170,6 +170,10 @@ impl Probe for Netfilter {
         Ok(round)
     }
 
+    fn take_helpers(&mut self) -> Helpers {
+        self.partner.as_mut().map_or_else(Helpers::default, Partner::take)
+    }
+
     fn listens(&self) -> bool {
         true
     }
@@ -196,9 +200,9 @@ impl Netfilter {
 
     fn burst(&mut self, window: Window, placement: Placement, round: &mut Round) -> Result<(), Errno> {
         let result = burst::run(&mut self.partner, self.peer, placement.cpu);
-        round.own_helpers_cpu = self.partner.as_mut().map_or_else(Default::default, Partner::take_cpu);
         // A rewrite in the control would make it one more burst after a rewrite.
         self.look()?;
+        // Also after one that failed: the next try is as far away.
         let is_good = self.windows.done(window, clock::monotonic_nanos());
         let (samples, lost) = match result {
             Ok(taken) => taken,
@@ -208,6 +212,7 @@ impl Netfilter {
             }
         };
         if is_good {
+            self.windows.measured(window);
             round.add(&BURST, None, [window.as_str()], samples);
             if let Some(total) = self.lost.get_mut(window as usize) {
                 *total += lost;

@@ -86,7 +86,7 @@ impl Windows {
 
     /// A burst is over. Whether it was about what it was to be about: a control with a rewrite in it is owed again.
     pub(super) fn done(&mut self, window: Window, now: u64) -> bool {
-        let is_good = match window {
+        match window {
             Window::Rewrite => {
                 self.last_burst = Some(now);
                 self.owes_control = true;
@@ -98,14 +98,17 @@ impl Windows {
                 self.owes_control = self.since_rewrite(now) < QUIET;
                 !self.owes_control
             }
-        };
-        if is_good && let Some(has_been) = self.has_been.get_mut(window as usize) {
-            *has_been = true;
         }
-        is_good
     }
 
-    /// Whether there was a burst of this kind.
+    /// A burst has numbers.
+    pub(super) fn measured(&mut self, window: Window) {
+        if let Some(has_been) = self.has_been.get_mut(window as usize) {
+            *has_been = true;
+        }
+    }
+
+    /// Whether there was a burst of this kind that has numbers.
     pub(super) fn has_been(&self, window: Window) -> bool {
         self.has_been.get(window as usize).copied().unwrap_or(false)
     }
@@ -143,6 +146,7 @@ mod tests {
         windows.rewritten(0);
         assert_eq!(windows.take(0), Some(Window::Rewrite));
         windows.done(Window::Rewrite, 3 * SECOND);
+        windows.measured(Window::Rewrite);
         assert!(windows.has_news(13 * SECOND));
         assert_eq!(windows.take(13 * SECOND), Some(Window::Quiet));
         windows.rewritten(15 * SECOND);

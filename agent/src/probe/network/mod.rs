@@ -4,7 +4,7 @@
 //!
 //! Over the loopback interface (`path="loopback"`) two threads play it, each pinned: on one CPU (`same_cpu`: the cost of
 //! the network stack) and on two (`cross_cpu`: with the wake-up of an idle CPU), with 64 bytes. Each round trip is
-//! timed alone; the first one of a round is the cold one, four more are thrown away. A host without IPv4 is measured
+//! timed alone; the first one of a round is the cold one, two more are thrown away. A host without IPv4 is measured
 //! over `::1`.
 //!
 //! To each configured peer, the echo service of another agent, with 64 bytes and with as many as fit into one packet
@@ -34,9 +34,9 @@
 //!
 //! # Cost
 //!
-//! Over loopback 37 round trips a protocol on one CPU, 17 across, 17 connections: 1.5 to 4 ms of CPU time, every 15 s.
+//! Over loopback 23 round trips a protocol on one CPU, 11 across, 11 connections: 1 to 2.5 ms of CPU time, every 15 s.
 //! A peer costs 44 round trips and 11 connections: 1 to 1.5 ms of CPU time, and up to 215 series on the same kernel, 125 on
-//! another one; the control over loopback 34 round trips and 46 series once. Four peers at most.
+//! another one; the control over loopback 22 round trips and 46 series once. Four peers at most.
 
 pub(super) mod answer;
 pub(super) mod loopback;
@@ -50,7 +50,7 @@ use std::net::IpAddr;
 use tierprobe_model::{Family, Kind};
 
 use super::partner::Partner;
-use super::{Placement, Probe, ProbeError, Round, Site, Spec};
+use super::{Helpers, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::host::HostFs;
 use crate::measure::Plan;
 use crate::sys::clock;
@@ -140,10 +140,10 @@ pub const MOST_SERIES_OF_A_PEER: usize = 220;
 /// What the path within the machine is called.
 const LOOPBACK: &str = "loopback";
 
-const SAME_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 32 };
-const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
+const SAME_CPU: Plan = Plan { operations: 1, warm_up: 2, samples: 20 };
+const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 2, samples: 8 };
 /// Of the larger message over loopback, which is no end in itself.
-const CONTROL: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
+const CONTROL: Plan = Plan { operations: 1, warm_up: 2, samples: 8 };
 
 /// Bytes of the short message.
 pub(super) const SHORT_BYTES: usize = 64;
@@ -206,6 +206,10 @@ impl Probe for Network {
         self.peers(placement, &mut round);
         Ok(round)
     }
+
+    fn take_helpers(&mut self) -> Helpers {
+        self.partner.as_mut().map_or_else(Helpers::default, Partner::take)
+    }
 }
 
 impl Network {
@@ -228,7 +232,6 @@ impl Network {
                 round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["tcp", LOOPBACK, name, size], tcp);
             }
         }
-        round.own_helpers_cpu = partner.take_cpu();
         let connect = loopback::connect(address).map_err(|error| explain("TCP connect", &error))?;
         round.add(&CONNECT, Some(&CONNECT_COLD), [LOOPBACK, "same_cpu"], connect);
         match path::find(&self.fs, address) {

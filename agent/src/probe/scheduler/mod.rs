@@ -9,7 +9,7 @@
 //! that had passed before the thread could even sleep for them are counted.
 //!
 //! The time of one exchange between two threads through two pipes, a byte each way, on one CPU (`same_cpu`: two
-//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 32 and 12 of them after four of
+//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 32 and 8 of them after four of
 //! warm-up. The control is one thread that writes to a pipe and reads from it, in batches of 16: what the pipes
 //! cost without a switch. It is published beside, never subtracted.
 //!
@@ -20,17 +20,15 @@
 //!
 //! # Cost
 //!
-//! 21 wake-ups, 37 and 17 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a tenth of a second of sleep, every
+//! 21 wake-ups, 37 and 13 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a tenth of a second of sleep, every
 //! 15 s.
 
 mod ping_pong;
 
-use std::time::Duration;
-
 use tierprobe_model::{Family, Kind};
 
 use super::partner::Partner;
-use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
+use super::{Helpers, NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::{Samples, Summary, seconds};
 use crate::sys::{clock, thread};
 
@@ -127,8 +125,11 @@ impl Probe for Scheduler {
         if let Err(why) = self.exchanges(placement, &mut round) {
             round.miss("exchanges through pipes", why);
         }
-        round.own_helpers_cpu = self.partner.as_mut().map_or(Duration::ZERO, Partner::take_cpu);
         round.complete()
+    }
+
+    fn take_helpers(&mut self) -> Helpers {
+        self.partner.as_mut().map_or_else(Helpers::default, Partner::take)
     }
 }
 

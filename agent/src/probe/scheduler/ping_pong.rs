@@ -12,7 +12,7 @@ use crate::sys::raw;
 use crate::sys::thread::Cpu;
 
 pub(super) const SAME_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 32 };
-pub(super) const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 12 };
+pub(super) const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 4, samples: 8 };
 const CONTROL: Plan = Plan { operations: 16, warm_up: 1, samples: 8 };
 
 /// Exchanges with `partner` on `cpu`.

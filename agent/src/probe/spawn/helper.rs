@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::Signal;
+use nix::sys::time::TimeValLike as _;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
@@ -27,6 +29,11 @@ pub(super) const HELPER: &str = "spawn-helper";
 
 /// First argument that makes it a child that writes its mark to standard output and ends.
 const CHILD: &CStr = c"spawn-child";
+
+/// First words of the lines on how long all of it took, and how much CPU time the helper and its children used
+/// meanwhile; nanoseconds follow.
+pub(super) const ELAPSED: &str = "elapsed";
+pub(super) const RAN: &str = "ran";
 
 /// Samples of each method: one cold, three warm.
 const SAMPLES: usize = 4;
@@ -61,6 +68,7 @@ fn help() -> ExitCode {
     // An orphan is of no use to anybody.
     let _lives_on = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
     let mut text = String::new();
+    let (start, ran) = (clock::monotonic_nanos(), ran_nanos());
     for method in METHODS {
         for _ in 0..SAMPLES {
             let line = match time(method) {
@@ -70,8 +78,21 @@ fn help() -> ExitCode {
             let _infallible = writeln!(text, "{line}");
         }
     }
+    let elapsed = clock::monotonic_nanos().saturating_sub(start);
+    if let Some(ran) = ran_nanos().zip(ran).map(|(now, then)| now.saturating_sub(then)) {
+        let _infallible = writeln!(text, "{ELAPSED} {elapsed}\n{RAN} {ran}");
+    }
     let _nobody_listens = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// CPU time of the helper and of those children that it has waited for.
+fn ran_nanos() -> Option<u64> {
+    let of = |who| {
+        let usage = getrusage(who).ok()?;
+        u64::try_from((usage.user_time() + usage.system_time()).num_nanoseconds()).ok()
+    };
+    of(UsageWho::RUSAGE_SELF)?.checked_add(of(UsageWho::RUSAGE_CHILDREN)?)
 }
 
 /// Nanoseconds from asking for the process to having waited for it.

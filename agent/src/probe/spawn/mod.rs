@@ -29,7 +29,7 @@ use nix::sys::time::TimeValLike as _;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use tierprobe_model::{Family, Kind};
 
-use super::{Placement, Probe, ProbeError, Round, Spec};
+use super::{Helpers, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::Samples;
 use crate::sys::clock;
 
@@ -55,7 +55,7 @@ pub(super) const SPEC: Spec = Spec {
     measures_waiting: false,
     pauses_under_pressure: true,
     families: &[&TIME, &COLD],
-    prepare: |_| Ok(Box::new(Spawn)),
+    prepare: |_| Ok(Box::new(Spawn::default())),
 };
 
 /// A helper that takes longer is not coming back.
@@ -64,13 +64,20 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Longest text that a helper has to say.
 const MOST_TEXT: usize = 4096;
 
-struct Spawn;
+/// Share of its time that a helper may be off the CPU without having waited for it: the accounts of several processes
+/// are not read at one instant.
+const INEXACT: u32 = 10;
+
+#[derive(Default)]
+struct Spawn {
+    helpers: Helpers,
+}
 
 impl Probe for Spawn {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
-        let before = children_cpu();
-        let text = hear()?;
-        let mut round = Round { own_helpers_cpu: children_cpu().saturating_sub(before), ..Round::default() };
+        let text = self.hear()?;
+        self.helpers.waited = waited(&text);
+        let mut round = Round::default();
         for method in helper::METHODS {
             match samples(&text, method.name) {
                 Ok(samples) => round.add(&TIME, Some(&COLD), [method.name], samples),
@@ -78,6 +85,10 @@ impl Probe for Spawn {
             }
         }
         round.complete()
+    }
+
+    fn take_helpers(&mut self) -> Helpers {
+        std::mem::take(&mut self.helpers)
     }
 }
 
@@ -89,25 +100,47 @@ fn children_cpu() -> Duration {
     })
 }
 
-/// Starts the helper and takes down what it says.
-fn hear() -> Result<String, ProbeError> {
-    let mut child = start()?;
-    let text = read_until_end(&mut child);
-    if text.is_err() {
-        // It is ours, and it hangs or talks too much.
-        let _has_ended_by_itself = child.kill();
+impl Spawn {
+    /// Starts the helper and takes down what it says.
+    fn hear(&mut self) -> Result<String, ProbeError> {
+        let before = children_cpu();
+        let mut child = start()?;
+        let text = read_until_end(&mut child);
+        if text.is_err() {
+            // It is ours, and it hangs or talks too much.
+            let _has_ended_by_itself = child.kill();
+        }
+        let status = child.wait();
+        // Before others' orphans are buried, which would be added to it with all that they ever used.
+        self.helpers.cpu = children_cpu().saturating_sub(before);
+        bury_orphans();
+        let text = text?;
+        match status {
+            Ok(status) if status.success() => Ok(text),
+            Ok(status) => Err(ProbeError::failed(&format!("helper process ({status})"), text.trim())),
+            Err(error) => Err(ProbeError::failed("helper process", error)),
+        }
     }
-    let status = child.wait();
-    // Where the agent is the first process of its namespace, what a helper left behind is the agent's to bury.
+}
+
+/// Where the agent is the first process of its namespace, what a helper left behind is the agent's to bury.
+fn bury_orphans() {
     let is_first = nix::unistd::getpid().as_raw() == 1;
     let bury = || waitpid(None, Some(WaitPidFlag::WNOHANG));
     while is_first && bury().is_ok_and(|status| status != WaitStatus::StillAlive) {}
-    let text = text?;
-    match status {
-        Ok(status) if status.success() => Ok(text),
-        Ok(status) => Err(ProbeError::failed(&format!("helper process ({status})"), text.trim())),
-        Err(error) => Err(ProbeError::failed("helper process", error)),
-    }
+}
+
+/// How long the helper and its children waited for a CPU: they share one, and do nothing that sleeps, so it is the time
+/// in which none of them ran.
+fn waited(text: &str) -> Duration {
+    let nanos = |what: &str| {
+        let number = text.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(' '))?;
+        number.parse().ok().map(Duration::from_nanos)
+    };
+    let (Some(elapsed), Some(ran)) = (nanos(helper::ELAPSED), nanos(helper::RAN)) else {
+        return Duration::ZERO;
+    };
+    elapsed.saturating_sub(ran).saturating_sub(elapsed / INEXACT)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the only program that the agent starts is itself")]
@@ -184,6 +217,16 @@ mod tests {
     fn the_first_line_of_a_method_is_the_cold_one() {
         let found = samples("vfork 3000\nfork 9000\nvfork 2000\nvfork 1000\n", "vfork").unwrap();
         assert_eq!(found, Samples { cold: Some(3e-6), warm: vec![2e-6, 1e-6] });
+    }
+
+    #[test]
+    fn time_that_nobody_ran_in_was_waited() {
+        let waited = |text: &str| waited(text).as_micros();
+        assert_eq!(waited("fork 9000\nelapsed 10000000\nran 4000000\n"), 5000);
+        assert_eq!(waited("elapsed 10000000\nran 9500000\n"), 0);
+        for text in ["", "elapsed 10000000\n", "ran 1\n", "elapsed x\nran 1\n"] {
+            assert_eq!(waited(text), 0, "{text:?}");
+        }
     }
 
     #[test]

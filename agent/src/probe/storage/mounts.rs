@@ -55,6 +55,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("fuse.glusterfs", ATTACHED, "a network file system"),
     ("fuse.sshfs", ATTACHED, "a network file system"),
     ("fuse.s3fs", ATTACHED, "an object store"),
+    ("zfs", UNKNOWN, "a pool of ZFS, whose disks do not show"),
     ("9p", ATTACHED, "a directory of the host"),
     ("virtiofs", ATTACHED, "a directory of the host"),
     ("drvfs", ATTACHED, "a directory of the host"),
@@ -149,7 +150,10 @@ fn holds_files(line: &Line<'_>) -> bool {
     let of_the_system = ["/dev", "/run", "/sys", "/proc"]
         .iter()
         .any(|folder| line.point == *folder || line.point.starts_with(&format!("{folder}/")));
-    let is_storage = line.source.starts_with("/dev/") || TYPES.iter().any(|(name, ..)| *name == line.fstype);
+    // LXCFS makes files of the kernel's up; what else user space serves may be anything.
+    let is_users = line.fstype.starts_with("fuse.") && line.fstype != "fuse.lxcfs";
+    let is_known = TYPES.iter().any(|(name, ..)| *name == line.fstype);
+    let is_storage = line.source.starts_with("/dev/") || is_known || is_users;
     is_storage && !of_the_system && !line.point.starts_with("/etc/") && !line.point.starts_with("/snap/")
 }
 
@@ -175,16 +179,27 @@ fn mount(fs: &HostFs, line: &Line<'_>) -> Mount {
 
 /// Durability, evidence, and the block device at the bottom.
 fn judge(fs: &HostFs, line: &Line<'_>) -> (&'static str, String, Option<String>) {
-    let device = line.source.starts_with("/dev/").then(|| bottom(fs, line.device));
+    let device = line.source.starts_with("/dev/").then(|| bottom(fs, &number(fs, line)));
     if let Some((_, durability, evidence)) = ROOTS.iter().find(|(part, ..)| line.root.contains(part)) {
         return (durability, (*evidence).to_owned(), device);
     }
     if let Some((_, durability, evidence)) = TYPES.iter().find(|(name, ..)| *name == line.fstype) {
         return (durability, (*evidence).to_owned(), device);
     }
-    let Some(device) = device else { return (UNKNOWN, "no row fits".to_owned(), None) };
+    let Some(device) = device else { return (UNKNOWN, "a file system in user space".to_owned(), None) };
     let (durability, evidence) = of_device(fs, &device);
     (durability, evidence, Some(device))
+}
+
+/// The number of the device that holds a file system. Some, such as btrfs, show one that stands for no device (major 0).
+fn number(fs: &HostFs, line: &Line<'_>) -> String {
+    let named = || {
+        let link = fs.link(line.source);
+        let name = link.as_deref().ok().unwrap_or(line.source).rsplit('/').next()?.to_owned();
+        fs.text(&format!("/sys/class/block/{name}/dev")).ok()
+    };
+    let number = if line.device.starts_with("0:") { named() } else { None };
+    number.map_or_else(|| line.device.to_owned(), |number| number.trim().to_owned())
 }
 
 fn of_device(fs: &HostFs, device: &str) -> (&'static str, String) {
@@ -332,6 +347,28 @@ mod tests {
         let (mounts, _) = classify(&fs).unwrap();
         assert_eq!((mounts[0].durability, mounts[0].rotational), (NODE_LOCAL, "true"), "{mounts:?}");
         assert_eq!(mounts[0].evidence, "model ST4000NM0035");
+    }
+
+    #[test]
+    fn a_file_system_without_a_number_of_its_own_is_on_the_device_it_names() {
+        let files = [
+            ("class/block/nvme0n1p3/dev", "259:3\n"),
+            ("devices/pci0/nvme/nvme0n1/device/model", "SAMSUNG MZQL21T9HCJR-00A07\n"),
+            ("devices/pci0/nvme/nvme0n1/queue/rotational", "0\n"),
+            ("devices/pci0/nvme/nvme0n1/nvme0n1p3/dev", "259:3\n"),
+        ];
+        let links = [("259:3", "../../devices/pci0/nvme/nvme0n1/nvme0n1p3")];
+        let (_tree, fs) = tree("20 1 0:31 /root / rw - btrfs /dev/nvme0n1p3 rw\n", &files, &links);
+        let (mounts, _) = classify(&fs).unwrap();
+        assert_eq!((mounts[0].durability, mounts[0].rotational), (NODE_LOCAL, "false"), "{mounts:?}");
+    }
+
+    #[test]
+    fn pools_and_file_systems_in_user_space_are_there_though_their_disks_are_not() {
+        let mounts = "20 1 0:31 / / rw - zfs rpool/ROOT/pve-1 rw\n\
+                      21 20 0:40 / /mnt/all rw - fuse.mergerfs a:b rw\n\
+                      22 20 0:41 / /var/lib/lxcfs rw - fuse.lxcfs lxcfs rw\n";
+        assert_eq!(found(mounts, &[], &[]), [("/".to_owned(), UNKNOWN), ("/mnt/all".to_owned(), UNKNOWN)]);
     }
 
     #[test]

@@ -42,18 +42,39 @@ pub(crate) fn compare(agent: &Path, minutes: u32) -> anyhow::Result<Table> {
     }
     let mut table = Table::new(
         format!("One agent as two: {DEALS} deals of {ROUNDS} rounds, {pause:.1} s apart"),
-        &["probe", "rows", "rows alike in 95 deals of 100", "worst row", "deals without a statement"],
+        &[
+            "probe",
+            "rows",
+            "statements of no difference",
+            "rows alike in 95 deals of 100",
+            "worst row",
+            "deals without a statement",
+        ],
     );
+    // Of the deals with a statement, in whole per cent, to the reader's disadvantage.
+    let share = |tally: &Tally| 100 * tally.alike / (tally.alike + tally.different).max(1);
+    let all: Vec<(&str, &Tally)> = by_probe.values().flatten().copied().collect();
+    by_probe.insert("all", all);
     for (probe, rows) in by_probe {
-        // Of the deals with a statement, in whole per cent, to the reader's disadvantage.
-        let share = |tally: &Tally| 100 * tally.alike / (tally.alike + tally.different).max(1);
         let met = rows.iter().filter(|(_, tally)| share(tally) >= GOAL).count();
         let worst = rows.iter().map(|(_, tally)| share(tally)).min().unwrap_or(0);
         let silent: u32 = rows.iter().map(|(_, tally)| tally.silent).sum();
         let statements = DEALS * u32::try_from(rows.len())?;
         let silent = format!("{silent} of {statements}");
-        table.row([probe.to_owned(), rows.len().to_string(), met.to_string(), format!("{worst} %"), silent]);
-        for (row, tally) in rows.iter().filter(|(_, tally)| share(tally) < GOAL) {
+        let [alike, different] = [0, 1].map(|at| {
+            let counted = |(_, tally): &(&str, &Tally)| if at == 0 { tally.alike } else { tally.different };
+            rows.iter().map(counted).sum::<u32>()
+        });
+        let stated = 100.0 * f64::from(alike) / f64::from((alike + different).max(1));
+        table.row([
+            probe.to_owned(),
+            rows.len().to_string(),
+            format!("{stated:.1} %"),
+            met.to_string(),
+            format!("{worst} %"),
+            silent,
+        ]);
+        for (row, tally) in rows.iter().filter(|(_, tally)| probe != "all" && share(tally) < GOAL) {
             table.note(format!("{row}: alike in {} deals, different in {}", tally.alike, tally.different));
         }
     }

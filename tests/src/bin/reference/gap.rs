@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 const TURN: Duration = Duration::from_millis(3);
-const PAUSE: Duration = Duration::from_millis(5);
+/// With a turn no multiple of the timer tick, or all turns would see the same part of it.
+const PAUSE: Duration = Duration::from_micros(4_300);
 const TURNS: u32 = 150;
 
 /// Shortest gap that counts; a clock read takes some 30 ns.

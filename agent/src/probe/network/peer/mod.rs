@@ -145,9 +145,13 @@ impl State {
         if site.is_our_kernel {
             round.answering_cpu += usual_time(&connects.remote);
         }
+        self.take(&tally);
+        // Only a reply says whose kernel it is.
+        if self.is_up != Some(true) {
+            return;
+        }
         let labels = [self.peer.name.clone(), placement.to_owned()];
         round.add(&CONNECT, Some(&CONNECT_COLD), labels, connects.remote);
-        self.take(&tally);
     }
 
     fn add(&self, round: &mut Round, protocol: &str, size: &str, sorted: Sorted) {

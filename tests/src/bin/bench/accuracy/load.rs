@@ -67,7 +67,10 @@ const SLEEP: Duration = Duration::from_millis(10);
 
 /// Does something while a thread on the CPU sleeps and wakes, as `cyclictest`'s main thread does: the CPU then is idle for
 /// shorter times, and is woken the sooner.
-pub(super) fn beside_a_sleeper<T>(place: Place, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(super) fn beside_a_sleeper<T>(
+    place: Place,
+    what: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let mut cpu = CpuSet::new();
     cpu.set(place.cpu)?;
     let is_over = AtomicBool::new(false);

@@ -103,7 +103,8 @@ pub(crate) fn compare(agent: &Path, reference: &Path) -> anyhow::Result<Table> {
     let site = Site { agent: &agent, reference, place, directory: directory.path() };
     let mut failures = Vec::new();
     rows::each(&site, &mut |row| {
-        let pairs: anyhow::Result<Vec<(f64, f64)>> = (0..REPEATS * row.ours.turns).map(|_| site.pair(row)).collect();
+        let pairs: anyhow::Result<Vec<(f64, f64)>> =
+            (0..REPEATS * row.ours.turns).map(|_| site.pair(row)).collect();
         match pairs {
             Ok(pairs) => table.row(cells(row, &pairs)),
             Err(error) => {

@@ -75,7 +75,8 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let wake_up = Ours { rounds: 4, turns: 7, ..wake_up };
     let slack = "cyclictest leaves the timer slack at 50 µs unless its thread is a real-time one; here it inherits 1 ns, \
                  which is what the agent sets. Its main thread wakes every 10 ms on the same CPU, which then sleeps \
-                 less deeply; such a thread runs beside the agent, too";
+                 less deeply; such a thread runs beside the agent, too. Between its wake-ups the agent has its other \
+                 threads exchange bytes, cyclictest does nothing";
     row("wake-up delay", "cyclictest --default-system", wake_up, Start::BesideASleeper, NEAR, slack, &|| {
         tools::cyclictest(place, false)
     });
@@ -86,9 +87,18 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         tools::cyclictest(place, true)
     });
 
-    let cpu =
-        |family, figure, rounds, pause| Ours { probe: "cpu", family, labels: &[], figure, rounds, pause, turns: 1 };
+    let cpu = |family, figure, rounds, pause| Ours {
+        probe: "cpu",
+        family,
+        labels: &[],
+        figure,
+        rounds,
+        pause,
+        turns: 1,
+    };
     let lost = cpu("tierprobe_cpu_lost_ratio", Figure::GaugeMean, 150, "4ms");
+    // A mean of rare events, of which a second has few.
+    let lost = Ours { turns: 3, ..lost };
     let alone = "oslat has the CPU for a second on end, the agent for 3 ms at a time, and counts the gaps that fall into \
                  them";
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
