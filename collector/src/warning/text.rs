@@ -237,7 +237,7 @@ impl Warning {
             Self::FewReadings { readings } => {
                 (counted(*readings, "reading"), "A host's value rests on these and not on ten rounds.")
             }
-            _ => return (None, self.to_string()),
+            other => return (None, other.to_string()),
         };
         (Some(own), shared.to_owned())
     }

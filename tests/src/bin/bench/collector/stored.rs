@@ -3,7 +3,6 @@
 //!
 //! Sixty rounds of sixty series an instance are written as OpenMetrics and made into blocks by `promtool`.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,9 +19,8 @@ use tierprobe_tests::prometheus::Prometheus;
 use crate::process;
 use crate::table::{Table, median};
 
-const SIZES: [usize; 2] = [100, 1000];
-/// How often each size is compared.
-const TURNS: usize = 5;
+/// Sizes of fleets, and how often each is compared.
+const SIZES: [(usize, usize); 3] = [(100, 5), (1000, 5), (10_000, 3)];
 const ROUNDS: usize = 60;
 /// Series of each of the families.
 const CALLS: [&str; 5] = ["read", "write", "openat", "futex", "getppid"];
@@ -47,7 +45,7 @@ pub(crate) fn table() -> anyhow::Result<Table> {
     // It may have to be built first, which is no part of what is timed.
     let collector = binary::collector();
     eprintln!("Comparing through Prometheus:");
-    for size in SIZES {
+    for (size, turns) in SIZES {
         let folder = tempfile::tempdir()?;
         eprintln!("  making blocks of the rounds of {size} instances");
         load(&promtool, folder.path(), size)?;
@@ -57,8 +55,8 @@ pub(crate) fn table() -> anyhow::Result<Table> {
         // Once to have the blocks in memory, as a store that is in use has.
         compare(collector, &server, size)?;
         let (mut own, mut all, mut ratios, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0.0_f64);
-        for turn in 1..=TURNS {
-            eprintln!("  comparing {size} instances, turn {turn} of {TURNS}");
+        for turn in 1..=turns {
+            eprintln!("  comparing {size} instances, turn {turn} of {turns}");
             let before = busy_seconds(&server)?;
             let (seconds, bytes) = compare(collector, &server, size)?;
             let busy = busy_seconds(&server)? - before;
@@ -78,7 +76,10 @@ pub(crate) fn table() -> anyhow::Result<Table> {
             format!("2.00, {}", if ratio <= 2.0 { "met" } else { "not met" }),
         ]);
     }
-    table.note(format!("Medians of {TURNS} turns, memory the most of them; the collector reads an answer while Prometheus works on the next one"));
+    table.note(format!(
+        "Medians of {} turns, of the largest {}, memory the most of them; the collector reads an answer while Prometheus works on the next one",
+        SIZES[0].1, SIZES[2].1
+    ));
     Ok(table)
 }
 
@@ -129,51 +130,44 @@ fn load(promtool: &Path, folder: &Path, size: usize) -> anyhow::Result<()> {
     let text = folder.join("rounds.om");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&text)?);
     let mut random = Random::new(7);
-    let write =
+    let mut write =
         |name: &str, labels: &dyn Fn(usize) -> Vec<String>, value: &mut dyn FnMut(usize, usize) -> String| {
-            let mut part = format!("# TYPE {name} gauge\n");
+            writeln!(file, "# TYPE {name} gauge")?;
             for at in 0..size {
                 for labels in labels(at) {
                     for round in 0..ROUNDS {
                         let time = BEGIN + round * PAUSE + 1;
-                        let _infallible = writeln!(
-                            part,
+                        writeln!(
+                            file,
                             "{name}{{instance=\"host-{at:05}:10990\",job=\"tierprobe\"{labels}}} {} {time}",
                             value(at, round)
-                        );
+                        )?;
                     }
                 }
             }
-            part
+            std::io::Result::Ok(())
         };
     let one = |labels: &'static str| move |_: usize| vec![labels.to_owned()];
-    let mut parts = vec![
-        write("tierprobe_probe_last_round_timestamp_seconds", &one(",probe=\"syscall\""), &mut |_, round| {
-            (BEGIN + round * PAUSE).to_string()
-        }),
-        write("tierprobe_probe_last_round_disturbed", &one(",probe=\"syscall\""), &mut |_, _| "0".to_owned()),
-        write("tierprobe_probe_resolution_seconds", &one(",probe=\"syscall\""), &mut |_, _| {
-            "1e-11".to_owned()
-        }),
-        write(
-            "tierprobe_tier_info",
-            &|at| vec![format!(",tier=\"{}\"", if at % 2 == 0 { "vm" } else { "container_in_vm" })],
-            &mut |_, _| "1".to_owned(),
-        ),
-        write("tierprobe_kernel_info", &|at| vec![format!(",boot_id=\"boot-{at}\"")], &mut |_, _| {
-            "1".to_owned()
-        }),
-    ];
+    write("tierprobe_probe_last_round_timestamp_seconds", &one(",probe=\"syscall\""), &mut |_, round| {
+        (BEGIN + round * PAUSE).to_string()
+    })?;
+    write("tierprobe_probe_last_round_disturbed", &one(",probe=\"syscall\""), &mut |_, _| "0".to_owned())?;
+    write("tierprobe_probe_resolution_seconds", &one(",probe=\"syscall\""), &mut |_, _| "1e-11".to_owned())?;
+    write(
+        "tierprobe_tier_info",
+        &|at| vec![format!(",tier=\"{}\"", if at % 2 == 0 { "vm" } else { "container_in_vm" })],
+        &mut |_, _| "1".to_owned(),
+    )?;
+    write("tierprobe_kernel_info", &|at| vec![format!(",boot_id=\"boot-{at}\"")], &mut |_, _| {
+        "1".to_owned()
+    })?;
     for family in 0..FAMILIES {
         let labels = |_: usize| {
             CALLS.iter().map(|call| format!(",syscall=\"{call}\",quantile=\"0.5\"")).collect::<Vec<_>>()
         };
-        parts.push(write(&format!("tierprobe_syscall_n{family}_round_seconds"), &labels, &mut |at, _| {
+        write(&format!("tierprobe_syscall_n{family}_round_seconds"), &labels, &mut |at, _| {
             format!("{:e}", 1e-7 * (1.0 + 0.1 * f64::from(u8::from(at % 2 == 1)) + 0.02 * random.normal()))
-        }));
-    }
-    for part in parts {
-        file.write_all(part.as_bytes())?;
+        })?;
     }
     file.write_all(b"# EOF\n")?;
     file.flush()?;
