@@ -1,0 +1,22 @@
+//! What is said of an instance that became another one.
+//!
+//! A target counts as what it was last, whatever it was before: rounds of both cannot be those of one host, and as two
+//! hosts one machine would be evidence twice. A new `boot_id` alone counts as well, as nothing tells a machine that
+//! started anew from another one in its place.
+
+use super::Labels;
+
+/// Why rounds of what a target was before are left out.
+pub(crate) fn before_change(rounds: usize, before: &Labels, after: &Labels) -> String {
+    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
+    let names: Vec<&str> =
+        names.filter(|name| before.get(*name) != after.get(*name)).map(String::as_str).collect();
+    let rounds = counted(rounds, "round");
+    let names = names.join(", ");
+    format!("{rounds} from before it changed ({names}) are left out: they are of what it was then")
+}
+
+/// A number of things.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
