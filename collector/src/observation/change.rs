@@ -6,6 +6,14 @@
 
 use super::Labels;
 
+/// With what the reason ends for rounds that are left out of a target that gave others.
+const OF_BEFORE: &str = "they are of what it was then";
+
+/// Whether that is a reason of [`before_change`], so that its target is not silent.
+pub(crate) fn is_of_before(reason: &str) -> bool {
+    reason.ends_with(OF_BEFORE)
+}
+
 /// Why rounds of what a target was before are left out.
 pub(crate) fn before_change(rounds: usize, before: &Labels, after: &Labels) -> String {
     let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
@@ -13,7 +21,7 @@ pub(crate) fn before_change(rounds: usize, before: &Labels, after: &Labels) -> S
         names.filter(|name| before.get(*name) != after.get(*name)).map(String::as_str).collect();
     let rounds = counted(rounds, "round");
     let names = names.join(", ");
-    format!("{rounds} from before it changed ({names}) are left out: they are of what it was then")
+    format!("{rounds} from before it changed ({names}) are left out: {OF_BEFORE}")
 }
 
 /// A number of things.

@@ -16,7 +16,7 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use change::{before_change, counted};
+pub(crate) use change::{before_change, counted, is_of_before};
 pub(crate) use columns::Columns;
 pub use packed::{Packed, Packer};
 pub use series::{SeriesId, SeriesKey, Vocabulary};
