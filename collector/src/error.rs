@@ -6,6 +6,7 @@ use crate::exposition::ExpositionError;
 use crate::http::HttpError;
 use crate::http::address::AddressError;
 use crate::source::intake::MOST_SERIES;
+use crate::source::quota::TooMuch;
 use crate::source::store::StoreError;
 use crate::source::unpack::UnpackError;
 
@@ -126,6 +127,9 @@ pub enum SourceError {
     /// A store gave nothing usable.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// All sources together hold more than may be read.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// Nothing in it can be compared.
     #[error("it holds no measurement: no probe has finished a round; run the agent longer")]
     NoRounds,

@@ -289,6 +289,12 @@ fn what_cannot_be_compared_is_said_with_what_to_do() {
     has(refused(&["--where", "seccomp=none"], &files), "nothing to compare");
     has(refused(&["--where", "seccomp=strict"], &files), "there are: filter, none");
     has(refused(&["--by", "region"], &files), "no instance has the label");
+    // Each has sixty medians and a gauge.
+    has(
+        refused(&["--readings-limit", "121"], &files),
+        "more than 121 readings: ask for a shorter time (--for)",
+    );
+    text(&["--readings-limit", "122"], &files);
     has(refused(&[], &["host:10990".into()]), "http(s)://HOST:PORT/metrics");
     has(refused(&[], &["/nowhere.json".into()]), "cannot read /nowhere.json");
 }

@@ -11,8 +11,9 @@ use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Builder, Dataset, Filter};
 use crate::observation::Statistic;
 use crate::report::{self, Format, Input};
+use crate::source::quota::READINGS_LIMIT;
 use crate::source::scrape::collect::{Event, Report, Schedule};
-use crate::source::{self, Source};
+use crate::source::{self, Quota, Source};
 use crate::stats::equivalence::Threshold;
 use crate::warning::some_of;
 use crate::{duration, output};
@@ -75,6 +76,10 @@ pub struct Args {
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = threshold)]
     threshold: Threshold,
 
+    /// Most readings of all sources together; a million take some 11 MiB of memory
+    #[arg(long, value_name = "NUMBER", default_value_t = READINGS_LIMIT)]
+    readings_limit: usize,
+
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -109,6 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         net: args.access.net(),
         store: args.store.options(args.duration, args.statistic)?,
         only: Some(args.statistic),
+        quota: Arc::new(Quota::new(args.readings_limit)),
         ..source::Options::default()
     };
     let progress = Arc::new(progress::Progress::begin(&args.sources, &schedule));
@@ -116,6 +122,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let report: Report = Arc::new(move |place: &str, event: &Event| listener.report(place, event));
     let gathered = source::gather(&args.sources, &asking, &report);
     progress.end();
+    asking.quota.check()?;
 
     let mut builder = Builder::keeping(args.statistic);
     gathered.collected.into_iter().for_each(|one| builder.add(one));

@@ -1,7 +1,7 @@
 //! What can be said of two hosts alone: these instances, in this window.
 
 use crate::dataset::group::Group;
-use crate::dataset::host::{Rounds, Side, counting};
+use crate::dataset::host::{Rounds, Side, counting, value};
 use crate::dataset::{Member, Reading, SeriesKey};
 use crate::stats::batch::{self, Unusable};
 use crate::stats::contrast::Contrast;
@@ -78,12 +78,14 @@ pub(super) fn contrast(
     if baseline_side.hosts.len() != 1 || candidate_side.hosts.len() != 1 {
         return Err(NoHere::SeveralHosts);
     }
-    let (of_candidate, of_baseline) = (in_time_order(candidate, key), in_time_order(baseline, key));
+    let (ours, theirs) =
+        (Measured::of(candidate, candidate_side, key), Measured::of(baseline, baseline_side, key));
+    let (of_candidate, of_baseline) = (ours.in_time_order(), theirs.in_time_order());
     let ticks = (candidate_side.relative_resolution(), baseline_side.relative_resolution());
-    let is_independent = |member: &&Member| member.independent.contains(&key.family);
-    let result = if with_series(candidate, key).chain(with_series(baseline, key)).all(|m| is_independent(&m))
-    {
+    let result = if ours.is_independent(key) && theirs.is_independent(key) {
         batch::by_repetitions(&of_candidate, &of_baseline, ticks, threshold)
+    } else if ours.shortest().min(theirs.shortest()) < batch::MIN_ROUNDS {
+        Err(Unusable::FewRounds)
     } else {
         batch::by_batches(&of_candidate, &of_baseline, ticks, threshold)
     };
@@ -95,18 +97,40 @@ pub(super) fn contrast(
     })
 }
 
-fn with_series<'a>(group: &Group<'a>, key: &SeriesKey) -> impl Iterator<Item = &'a Member> {
-    group.members.iter().copied().filter(|member| member.readings(key).is_some())
+/// The instances of a side's one host that have a value in the row, each with its clean readings.
+struct Measured<'a> {
+    instances: Vec<(&'a Member, Vec<Reading>)>,
 }
 
-/// The clean values of a host as logarithms. Several instances on it are one sequence: each batch then has rounds
-/// of all of them.
-fn in_time_order(group: &Group<'_>, key: &SeriesKey) -> Vec<f64> {
-    let mut readings: Vec<Reading> = with_series(group, key)
-        .filter_map(|member| group.readings(member, key))
-        .flat_map(|readings| counting(readings, Rounds::Clean))
-        .filter(|reading| reading.value > 0.0)
-        .collect();
-    readings.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp).then(a.value.total_cmp(&b.value)));
-    readings.into_iter().map(|reading| reading.value.ln()).collect()
+impl<'a> Measured<'a> {
+    fn of(group: &Group<'a>, side: &Side<'a>, key: &SeriesKey) -> Self {
+        let named = |name: &str| group.members.iter().find(|member| member.instance.name == name);
+        let host = side.hosts.first().and_then(|host| named(host.name)).map(|member| member.host());
+        let mut scratch = Vec::new();
+        let mut clean = |member: &&'a Member| {
+            let readings = group.readings(member, key)?;
+            // Who has too few rounds, or was mostly disturbed, is no part of the host's value either.
+            value(readings, readings.disturbed(), key.statistic, Rounds::Clean, &mut scratch).ok()?;
+            let readings = counting(readings, Rounds::Clean).filter(|reading| reading.value > 0.0);
+            Some((*member, readings.collect()))
+        };
+        let of_host = group.members.iter().filter(|member| Some(member.host()) == host);
+        Self { instances: of_host.filter_map(&mut clean).collect() }
+    }
+
+    fn is_independent(&self, key: &SeriesKey) -> bool {
+        self.instances.iter().all(|(member, _)| member.independent.contains(&key.family))
+    }
+
+    /// The fewest readings of an instance: the rounds of several take no longer than those of one.
+    fn shortest(&self) -> usize {
+        self.instances.iter().map(|(_, readings)| readings.len()).min().unwrap_or(0)
+    }
+
+    /// The values as logarithms. Several instances are one sequence: each batch then has rounds of all of them.
+    fn in_time_order(&self) -> Vec<f64> {
+        let mut readings: Vec<&Reading> = self.instances.iter().flat_map(|(_, readings)| readings).collect();
+        readings.sort_by(|a, b| a.timestamp.total_cmp(&b.timestamp).then(a.value.total_cmp(&b.value)));
+        readings.into_iter().map(|reading| reading.value.ln()).collect()
+    }
 }

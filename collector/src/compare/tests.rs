@@ -105,6 +105,27 @@ fn instances_on_one_kernel_are_one_host() {
 }
 
 #[test]
+fn the_statement_on_one_host_is_of_the_instances_that_have_a_value() {
+    let disturbed: Vec<usize> = (0..31).collect();
+    let noisy = on_kernel(instance("noisy", "sandbox", &around(90.0, 60), &disturbed), "k");
+    let short = on_kernel(instance("short", "sandbox", &around(50.0, 9), &[]), "k");
+    let elsewhere = on_kernel(instance("elsewhere", "sandbox", &around(70.0, 9), &[]), "l");
+    let quiet = on_kernel(instance("quiet", "sandbox", &around(2.0, 60), &[]), "k");
+    let host = vec![instance("vm", "vm", &around(1.0, 60), &[]), quiet];
+    let alone = row(host.clone()).here.unwrap();
+    let beside = row([host, vec![noisy, short, elsewhere]].concat()).here.unwrap();
+    assert_eq!(beside, alone);
+}
+
+#[test]
+fn rounds_of_several_instances_are_no_longer_than_those_of_one() {
+    let one = |name: &str| on_kernel(instance(name, "sandbox", &around(2.0, 20), &[]), "k");
+    let vm = || instance("vm", "vm", &around(1.0, 60), &[]);
+    let row = row(vec![vm(), one("a"), one("b"), one("c")]);
+    assert_eq!((row.here, row.no_here), (None, Some(NoHere::FewRounds)));
+}
+
+#[test]
 fn two_hosts_get_a_verdict_only_beyond_the_threshold() {
     let far = row([tier("vm", 3, 1.0), tier("sandbox", 3, 5.0)].concat());
     assert_eq!((far.verdict, far.tags.as_slice()), (Verdict::Slower, [Tag::Provisional].as_slice()));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Dataset, Member, SourceSummary};
 use crate::observation::packed::Series;
 use crate::observation::{Discarded, Instance, Packed, SeriesId, Statistic, Vocabulary};
+use crate::source::Dropped;
 
 /// A dataset that grows.
 ///
@@ -25,6 +26,7 @@ pub struct Builder {
     by_source: HashMap<String, usize>,
     shown: HashSet<(usize, usize)>,
     discarded: Discarded,
+    dropped: Vec<Dropped>,
 }
 
 /// An instance, and what each of its sources gave.
@@ -49,6 +51,13 @@ impl Builder {
         self.discarded.not_finite += one.discarded.not_finite;
         self.discarded.clock_resets += one.discarded.clock_resets;
         self.discarded.duplicates += one.discarded.duplicates;
+        let whose = if one.source.contains(&one.instance.name) {
+            one.source.clone()
+        } else {
+            format!("{} of {}", one.instance.name, one.source)
+        };
+        let dropped = one.left_out.into_iter().map(|reason| Dropped { source: whose.clone(), reason });
+        self.dropped.extend(dropped);
         let series = self.translation.of(one.series, &one.vocabulary, &self.vocabulary, self.only);
         let observations = series.len();
 
@@ -97,7 +106,7 @@ impl Builder {
             member.place = place;
         }
         let help = keys.help().clone();
-        Dataset { members, sources: self.sources, dropped: Vec::new(), notes: Vec::new(), discarded, help }
+        Dataset { members, sources: self.sources, dropped: self.dropped, notes: Vec::new(), discarded, help }
     }
 
     /// The place of an instance, which is added if it is new.
@@ -164,7 +173,7 @@ impl Translation {
         for id in series.ids() {
             self.known.entry(id).or_insert_with(|| {
                 let key = from.key(id)?;
-                let is_kept = only.is_none_or(|only| [only, Statistic::Value].contains(&key.statistic));
+                let is_kept = only.is_none_or(|only| key.statistic.is_kept_for(only));
                 if !is_kept {
                     return None;
                 }

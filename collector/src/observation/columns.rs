@@ -79,6 +79,11 @@ impl Columns {
         }
     }
 
+    /// Whether there is no value.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.columns.iter().all(|column| column.values.is_empty())
+    }
+
     /// Begins a round of a track.
     pub(crate) fn round(&mut self, track: usize, timestamp: f64, disturbed: bool) {
         if let Some(track) = self.tracks.get_mut(track) {

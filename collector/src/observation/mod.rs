@@ -3,8 +3,10 @@
 //! - [`statistic`]: which number of a round an observation is.
 //! - [`series`]: which series it is of; the vocabulary that keeps each once.
 //! - [`track`]: rounds, and the readings at them.
+//! - `change`: what is said of rounds from before an instance changed.
 //! - [`packed`]: one instance's observations in a few bytes each; `columns` while they grow, `values` when they are there.
 
+mod change;
 mod columns;
 pub mod packed;
 pub mod series;
@@ -14,6 +16,7 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use change::{before_change, counted, is_of_before};
 pub(crate) use columns::Columns;
 pub use packed::{Packed, Packer};
 pub use series::{SeriesId, SeriesKey, Vocabulary};
@@ -90,6 +93,8 @@ pub struct Collected {
     pub independent: BTreeSet<String>,
     /// What was left out on the way.
     pub discarded: Discarded,
+    /// Rounds from before the instance changed, in words; see [`before_change`].
+    pub left_out: Vec<String>,
     /// How long the target had not answered when the collection ended, in seconds; absent while it answers and
     /// for files.
     pub stale_seconds: Option<f64>,

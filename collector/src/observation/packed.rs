@@ -10,7 +10,7 @@ use super::columns::Columns;
 use super::series::{SeriesId, SeriesKey, Vocabulary};
 use super::track::{Reading, Readings, Track};
 use super::values::Values;
-use super::{Collected, Discarded, Instance, Observation};
+use super::{Collected, Discarded, Instance, Observation, Statistic};
 
 /// One instance with all its observations, in time order, each round once: [`Collected`] in a few bytes a value.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,8 @@ pub struct Packed {
     pub independent: BTreeSet<String>,
     /// What was left out on the way.
     pub discarded: Discarded,
+    /// As [`Collected::left_out`].
+    pub left_out: Vec<String>,
     /// As [`Collected::stale_seconds`].
     pub stale_seconds: Option<f64>,
     pub(crate) vocabulary: Vocabulary,
@@ -58,6 +60,15 @@ impl Packed {
         self.observations() == 0
     }
 
+    /// The same with one number of each duration's rounds, and all gauges.
+    #[must_use]
+    pub fn keeping(mut self, statistic: Statistic) -> Self {
+        let vocabulary = &self.vocabulary;
+        let is_kept = |id| vocabulary.key(id).is_some_and(|key| key.statistic.is_kept_for(statistic));
+        self.series = self.series.retained(is_kept);
+        self
+    }
+
     /// The same as a list, for what is not much. Series by series, in time order within.
     #[must_use]
     pub fn unpack(self) -> Collected {
@@ -84,6 +95,7 @@ impl Packed {
             help,
             independent: self.independent,
             discarded: self.discarded,
+            left_out: self.left_out,
             stale_seconds: self.stale_seconds,
         }
     }
@@ -151,6 +163,7 @@ impl Collected {
         let mut packed = packer.pack();
         self.help.iter().for_each(|(family, help)| vocabulary.describe(family, help));
         packed.independent = self.independent;
+        packed.left_out = self.left_out;
         packed.stale_seconds = self.stale_seconds;
         packed.discarded.not_finite += self.discarded.not_finite;
         packed.discarded.clock_resets += self.discarded.clock_resets;

@@ -56,6 +56,12 @@ impl Statistic {
     /// The numbers that a round of a duration has.
     pub const OF_DURATIONS: [Self; 5] = [Self::Min, Self::P50, Self::P90, Self::P99, Self::Max];
 
+    /// Whether it is needed where this number of durations is compared; gauges always are.
+    #[must_use]
+    pub fn is_kept_for(self, compared: Self) -> bool {
+        self == compared || self == Self::Value
+    }
+
     /// As reports and JSON write it: `p50`, and `p99.9` for the quantile 0.999.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure;
 use crate::compare::{Block, Comparison, Row};
+use crate::observation::is_of_before;
 use crate::stats::batch::tipping_spread;
 use crate::stats::contrast::Basis;
 use crate::verdict::{Reason, Tag, Verdict};
@@ -38,9 +39,12 @@ pub fn of_comparison(comparison: &Comparison) -> Vec<String> {
     no_data(comparison).into_iter().chain(warnings).collect()
 }
 
-/// Which sources gave nothing, and why, a sentence for each.
+/// Which sources gave nothing or a part of which is left out, and why, a sentence for each.
 pub(super) fn no_data(comparison: &Comparison) -> Vec<String> {
-    dropped(comparison).into_iter().map(|(who, why)| format!("No data from {who}: {why}.")).collect()
+    let sentence = |(who, why): (String, String)| {
+        if is_of_before(&why) { format!("Of {who}, {why}.") } else { format!("No data from {who}: {why}.") }
+    };
+    dropped(comparison).into_iter().map(sentence).collect()
 }
 
 /// Which sources gave nothing, and why.
@@ -330,5 +334,16 @@ mod tests {
         comparison.dropped = (0..1000).map(silent).collect();
         let [told] = of_comparison(&comparison).try_into().unwrap();
         assert!(told.contains("host-0:10990") && told.contains("996 more: refused."), "{told}");
+    }
+
+    #[test]
+    fn who_changed_is_not_said_to_be_silent() {
+        let mut comparison = comparison(Vec::new(), "container");
+        let labels = |boot: &str| [("boot_id".to_owned(), boot.to_owned())].into();
+        let reason = crate::observation::before_change(5, &labels("a"), &labels("b"));
+        comparison.dropped = vec![Dropped { source: "host-1:10990".to_owned(), reason }];
+        let told = of_comparison(&comparison);
+        let words = "Of host-1:10990, 5 rounds from before it changed (boot_id) are left out: they are of what it was then.";
+        assert_eq!(told, [words]);
     }
 }

@@ -18,6 +18,7 @@ use crate::http::{Net, Rules};
 use crate::observation::Statistic;
 use crate::source::Source;
 use crate::source::discovery::Discovery;
+use crate::source::quota::READINGS_LIMIT;
 use crate::source::scrape::Pace;
 use crate::stats::equivalence::Threshold;
 use crate::store::Retention;
@@ -30,7 +31,6 @@ const SCRAPE_INTERVAL: &str = "15s";
 const WINDOW: &str = "1h";
 const STATISTIC: &str = "p50";
 const THRESHOLD: &str = "3";
-const READINGS_LIMIT: usize = 40_000_000;
 
 /// What to scrape, what to keep, and what to answer.
 #[derive(Debug, Clone, clap::Args)]

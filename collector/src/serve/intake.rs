@@ -41,6 +41,7 @@ impl Sink for Intake {
         self.board.open(target);
         Reader {
             accumulator: Accumulator::new(&*target.source, target.instance())
+                .labelled(&target.labels)
                 .sharing(&self.keeper.vocabulary),
             source: board::name(target).into(),
             instance: Arc::default(),
@@ -51,7 +52,7 @@ impl Sink for Intake {
         let taken = scrape.and_then(|scrape| Ok((reader.accumulator.take(scrape.text)?, scrape.took)));
         match taken {
             Ok((rounds, took)) => {
-                reader.look(target);
+                reader.look();
                 self.board.good(target, &reader.instance, rounds, took);
                 let mut points = Vec::new();
                 reader.accumulator.drain(|series, reading| points.push(store::Point { series, reading }));
@@ -77,13 +78,10 @@ impl Sink for Intake {
 
 impl Reader {
     /// Takes note of what the target says of itself, where that is news.
-    fn look(&mut self, target: &Target) {
-        let said = target.labels.iter().filter(|(label, _)| *label != "instance");
-        let mut instance = self.accumulator.instance().clone();
-        // What it is said to be holds, whatever it says of itself.
-        instance.labels.extend(said.map(|(label, value)| (label.clone(), value.clone())));
-        if instance != *self.instance {
-            self.instance = Arc::new(instance);
+    fn look(&mut self) {
+        let instance = self.accumulator.instance();
+        if *instance != *self.instance {
+            self.instance = Arc::new(instance.clone());
         }
     }
 }

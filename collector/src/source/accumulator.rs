@@ -10,21 +10,41 @@ use super::intake::{Keeping, Scrape};
 use crate::error::TakeError;
 use crate::exposition::{self, Format};
 use crate::observation::{
-    Collected, Columns, Discarded, Instance, Packed, Reading, SeriesId, Statistic, Vocabulary, probe_of,
+    Collected, Columns, Discarded, Instance, Labels, Packed, Reading, SeriesId, Statistic, Vocabulary,
+    before_change, probe_of,
 };
 
-/// Scrapes of one instance, taken in one after the other.
+/// Scrapes of one target, taken in one after the other.
+///
+/// A target may become another one: it starts anew, is migrated, or its address is given to another. It counts as what
+/// it was last; what it measured before is kept apart, as it may be the same again.
 #[derive(Debug, Clone)]
 pub struct Accumulator {
     source: String,
-    instance: Instance,
+    name: String,
+    /// Labels that hold whatever it says of itself.
+    said: Labels,
+    era: Era,
+    earlier: Vec<Era>,
+    /// What it was before those, last, and the rounds of all that time.
+    forgotten: (Labels, usize),
     discarded: Discarded,
-    probes: Vec<Probe>,
+    readings: usize,
     keeping: Keeping,
+}
+
+/// The time for which it says the same of itself.
+#[derive(Debug, Clone, Default)]
+struct Era {
+    instance: Instance,
+    probes: Vec<Probe>,
     columns: Columns,
     /// Where the values of a series go, once its probe has had a round.
     places: HashMap<SeriesId, Place, foldhash::fast::RandomState>,
 }
+
+/// Most earlier eras that are kept. A target that is another one in each scrape would else take all memory in time.
+const MOST_EARLIER: usize = 8;
 
 /// A probe that has had a round.
 #[derive(Debug, Clone)]
@@ -51,13 +71,23 @@ impl Accumulator {
     pub fn new(source: impl Into<String>, instance: impl Into<String>) -> Self {
         Self {
             source: source.into(),
-            instance: Instance { name: instance.into(), ..Instance::default() },
+            name: instance.into(),
+            said: Labels::new(),
+            era: Era::default(),
+            earlier: Vec::new(),
+            forgotten: (Labels::new(), 0),
             discarded: Discarded::default(),
-            probes: Vec::new(),
+            readings: 0,
             keeping: Keeping::default(),
-            columns: Columns::default(),
-            places: HashMap::default(),
         }
+    }
+
+    /// Gives the instance labels that hold whatever it says of itself. To be said before the first scrape.
+    #[must_use]
+    pub fn labelled(mut self, labels: &Labels) -> Self {
+        let labels = labels.iter().filter(|(label, _)| *label != "instance");
+        self.said = labels.map(|(label, value)| (label.clone(), value.clone())).collect();
+        self
     }
 
     /// Keeps series by their places in a vocabulary that others share. To be said before the first scrape.
@@ -100,13 +130,15 @@ impl Accumulator {
             return Err(TakeError::TooManySeries);
         }
         let Scrape { notes, ends, disturbed, values, help, .. } = scrape;
-        for (name, labels, value) in &notes {
-            identity::note(&mut self.instance, name, labels, *value);
-        }
         for (family, help) in help {
             self.keeping.vocabulary.describe(&family, &help.text());
         }
-        let mut new = vec![false; self.probes.len()];
+        let mut instance = Instance { name: self.name.clone(), ..Instance::default() };
+        for (name, labels, value) in &notes {
+            identity::note(&mut instance, name, labels, *value);
+        }
+        self.turn_into(instance);
+        let mut new = vec![false; self.era.probes.len()];
         let mut rounds = 0;
         // A probe has one latest round, whatever a target says in two lines.
         let mut latest: BTreeMap<&str, f64> = BTreeMap::new();
@@ -117,7 +149,7 @@ impl Accumulator {
         for (probe, timestamp) in latest {
             let is_disturbed = disturbed.iter().any(|disturbed| disturbed == probe);
             if let Some(at) = self.round(probe, timestamp, is_disturbed) {
-                new.resize(self.probes.len(), false);
+                new.resize(self.era.probes.len(), false);
                 if let Some(new) = new.get_mut(at) {
                     *new = true;
                     rounds += 1;
@@ -130,7 +162,8 @@ impl Accumulator {
                 continue;
             }
             if value.is_finite() {
-                self.columns.put(place.column as usize, value);
+                self.era.columns.put(place.column as usize, value);
+                self.readings += 1;
             } else {
                 self.discarded.not_finite += 1;
             }
@@ -141,12 +174,12 @@ impl Accumulator {
     /// What it says of itself, as of the latest scrape.
     #[must_use]
     pub const fn instance(&self) -> &Instance {
-        &self.instance
+        &self.era.instance
     }
 
     /// Takes out what was taken in since this was last asked for, for whoever keeps it elsewhere.
     pub fn drain(&mut self, take: impl FnMut(SeriesId, Reading)) {
-        self.columns.drain(take);
+        self.era.columns.drain(take);
     }
 
     /// Everything taken in so far, in time order.
@@ -159,24 +192,66 @@ impl Accumulator {
 
     /// The same, packed.
     #[must_use]
-    pub fn pack(self) -> Packed {
-        Packed::of(self.source, self.instance, self.discarded, self.columns, &self.keeping.vocabulary)
+    pub fn pack(mut self) -> Packed {
+        // What it has become need not have had a round yet.
+        if self.era.probes.is_empty()
+            && let Some(before) = self.earlier.pop()
+        {
+            self.era = before;
+        }
+        let Era { instance, columns, .. } = self.era;
+        let (labels, rounds) = &self.forgotten;
+        let forgotten = (*rounds > 0).then_some((labels, *rounds));
+        let earlier = self.earlier.iter().map(|era| (&era.instance.labels, era.rounds()));
+        let left_out = forgotten.into_iter().chain(earlier);
+        let left_out =
+            left_out.map(|(before, rounds)| before_change(rounds, before, &instance.labels)).collect();
+        let mut packed = Packed::of(self.source, instance, self.discarded, columns, &self.keeping.vocabulary);
+        packed.left_out = left_out;
+        packed
     }
 
     /// The most rounds of any one probe so far; for showing progress.
     #[must_use]
     pub fn rounds(&self) -> usize {
-        self.probes.iter().map(|probe| probe.rounds).max().unwrap_or(0)
+        self.era.probes.iter().map(|probe| probe.rounds).max().unwrap_or(0)
+    }
+
+    /// How many readings were taken in so far.
+    #[must_use]
+    pub const fn readings(&self) -> usize {
+        self.readings
+    }
+
+    /// It says of itself that it is this.
+    fn turn_into(&mut self, mut instance: Instance) {
+        instance.labels.extend(self.said.iter().map(|(label, value)| (label.clone(), value.clone())));
+        if self.era.instance.labels != instance.labels {
+            let again = self.earlier.iter().position(|era| era.instance.labels == instance.labels);
+            let next = again.map(|at| self.earlier.remove(at)).unwrap_or_default();
+            let before = std::mem::replace(&mut self.era, next);
+            // Of what was taken out, nothing has to be named.
+            if !before.columns.is_empty() {
+                self.earlier.push(before);
+            }
+            if self.earlier.len() > MOST_EARLIER {
+                let oldest = self.earlier.remove(0);
+                let rounds = self.forgotten.1 + oldest.rounds();
+                self.forgotten = (oldest.instance.labels, rounds);
+            }
+        }
+        self.era.instance = instance;
     }
 
     /// Notes the latest round of a probe. The probe's place if no earlier scrape showed the round.
     fn round(&mut self, name: &str, timestamp: f64, disturbed: bool) -> Option<usize> {
-        let at = self.probes.iter().position(|probe| probe.name == name).unwrap_or_else(|| {
-            let (name, track) = (name.to_owned(), self.columns.add_track());
-            self.probes.push(Probe { name, track, timestamp: f64::NEG_INFINITY, rounds: 0 });
-            self.probes.len() - 1
+        let Era { probes, columns, .. } = &mut self.era;
+        let at = probes.iter().position(|probe| probe.name == name).unwrap_or_else(|| {
+            let (name, track) = (name.to_owned(), columns.add_track());
+            probes.push(Probe { name, track, timestamp: f64::NEG_INFINITY, rounds: 0 });
+            probes.len() - 1
         });
-        let probe = self.probes.get_mut(at)?;
+        let probe = probes.get_mut(at)?;
         let before = std::mem::replace(&mut probe.timestamp, timestamp);
         if timestamp < before {
             // The clock was set back, so when this round ran is unknown. The next ones count again.
@@ -187,174 +262,32 @@ impl Accumulator {
             return None;
         }
         probe.rounds += 1;
-        self.columns.round(probe.track, timestamp, disturbed);
+        columns.round(probe.track, timestamp, disturbed);
         Some(at)
     }
 
     /// Where the values of a series go; `None` as long as its probe has not had a round.
     fn place(&mut self, id: SeriesId) -> Option<Place> {
-        if let Some(place) = self.places.get(&id) {
+        let Era { probes, columns, places, .. } = &mut self.era;
+        if let Some(place) = places.get(&id) {
             return Some(*place);
         }
         let key = self.keeping.vocabulary.key(id)?;
-        let name = probe_of(&key.family, self.probes.iter().map(|probe| probe.name.as_str()))?;
-        let probe = self.probes.iter().position(|probe| probe.name == name)?;
-        let column = self.columns.add_column(self.probes.get(probe)?.track, id);
+        let name = probe_of(&key.family, probes.iter().map(|probe| probe.name.as_str()))?;
+        let probe = probes.iter().position(|probe| probe.name == name)?;
+        let column = columns.add_column(probes.get(probe)?.track, id);
         let place = Place { probe: u32::try_from(probe).ok()?, column: u32::try_from(column).ok()? };
-        self.places.insert(id, place);
+        places.insert(id, place);
         Some(place)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observation::Labels;
-
-    fn scrape(timestamp: f64, disturbed: u8, getppid: &str) -> String {
-        format!(
-            "# TYPE tierprobe_tier_info gauge\n\
-             tierprobe_tier_info{{tier=\"vm\",hypervisor=\"kvm\",vmm=\"\"}} 1\n\
-             # TYPE tierprobe_tier_confidence_ratio gauge\n\
-             tierprobe_tier_confidence_ratio 0.97\n\
-             # TYPE tierprobe_probe_resolution_seconds gauge\n\
-             tierprobe_probe_resolution_seconds{{probe=\"syscall\"}} 1e-11\n\
-             # TYPE tierprobe_probe_last_round_timestamp_seconds gauge\n\
-             tierprobe_probe_last_round_timestamp_seconds{{probe=\"syscall\"}} {timestamp}\n\
-             # TYPE tierprobe_probe_last_round_disturbed gauge\n\
-             tierprobe_probe_last_round_disturbed{{probe=\"syscall\"}} {disturbed}\n\
-             # TYPE tierprobe_syscall_seconds histogram\n\
-             tierprobe_syscall_seconds_bucket{{syscall=\"getppid\",le=\"+Inf\"}} 3\n\
-             tierprobe_syscall_seconds_sum{{syscall=\"getppid\"}} 3\n\
-             tierprobe_syscall_seconds_count{{syscall=\"getppid\"}} 3\n\
-             # HELP tierprobe_syscall_round_seconds Time of one system call.\n\
-             # TYPE tierprobe_syscall_round_seconds summary\n\
-             tierprobe_syscall_round_seconds{{syscall=\"getppid\",quantile=\"0.5\"}} {getppid}\n\
-             tierprobe_syscall_round_seconds_sum{{syscall=\"getppid\"}} 3\n\
-             tierprobe_syscall_round_seconds_count{{syscall=\"getppid\"}} 3\n\
-             # TYPE tierprobe_syscall_cold_seconds gauge\n\
-             tierprobe_syscall_cold_seconds{{syscall=\"getppid\"}} 2e-6\n\
-             # TYPE process_resident_memory_bytes gauge\n\
-             process_resident_memory_bytes 1e6\n"
-        )
-    }
-
-    fn taken(scrapes: &[String]) -> Collected {
-        let mut accumulator = Accumulator::new("http://h:1/metrics", "h:1");
-        for scrape in scrapes {
-            accumulator.take(scrape).unwrap();
-        }
-        accumulator.finish()
-    }
-
-    #[test]
-    fn a_round_counts_once_however_often_it_is_scraped() {
-        let collected =
-            taken(&[scrape(100.0, 0, "1e-7"), scrape(100.0, 0, "1e-7"), scrape(115.0, 1, "2e-7")]);
-        let p50: Vec<_> =
-            collected.observations.iter().filter(|one| one.statistic == Statistic::P50).collect();
-        assert_eq!(p50.len(), 2);
-        assert_eq!(p50[0].family, "tierprobe_syscall_seconds");
-        assert_eq!(p50[0].labels, Labels::from([("syscall".into(), "getppid".into())]));
-        assert_eq!((p50[0].value, p50[0].disturbed), (1e-7, false));
-        assert_eq!((p50[1].value, p50[1].disturbed), (2e-7, true));
-        let families: Vec<_> = collected.observations.iter().map(|one| one.family.as_str()).collect();
-        assert!(families.contains(&"tierprobe_syscall_cold_seconds"), "{families:?}");
-        assert!(!families.iter().any(|family| family.contains("process") || family.contains("probe_probe")));
-        assert_eq!(collected.help["tierprobe_syscall_seconds"], "Time of one system call.");
-    }
-
-    #[test]
-    fn identity_comes_from_the_info_metrics() {
-        let collected = taken(&[scrape(100.0, 0, "1e-7")]);
-        assert_eq!(collected.instance.labels["tier"], "vm");
-        assert!(!collected.instance.labels.contains_key("vmm"));
-        assert_eq!(collected.instance.tier_confidence, Some(0.97));
-        assert_eq!(collected.instance.resolution_seconds.get("syscall"), Some(&1e-11));
-    }
-
-    #[test]
-    fn what_is_no_number_is_dropped_and_counted() {
-        let collected = taken(&[scrape(100.0, 0, "NaN"), scrape(115.0, 0, "+Inf")]);
-        assert_eq!(collected.discarded.not_finite, 2);
-        assert!(collected.observations.iter().all(|one| one.statistic == Statistic::Value));
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_costs_one_round() {
-        let rounds = [100.0, 115.0, 50.0, 65.0].map(|at| scrape(at, 0, "1e-7"));
-        let collected = taken(&rounds);
-        assert_eq!(collected.discarded.clock_resets, 1);
-        let times: Vec<f64> = collected
-            .observations
-            .iter()
-            .filter(|one| one.statistic == Statistic::P50)
-            .map(|one| one.timestamp)
-            .collect();
-        assert_eq!(times, [65.0, 100.0, 115.0]);
-    }
-
-    #[test]
-    fn what_is_not_an_agent_is_refused() {
-        let mut accumulator = Accumulator::new("s", "i");
-        assert_eq!(accumulator.take("node_load1 3\n"), Err(TakeError::NotAnAgent));
-        assert_eq!(accumulator.take(""), Err(TakeError::NotAnAgent));
-        assert!(matches!(accumulator.take("<html>\n"), Err(TakeError::Exposition(_))));
-        assert_eq!(accumulator.finish().observations, []);
-    }
-
-    #[test]
-    fn open_metrics_says_the_same() {
-        let text = scrape(100.0, 0, "1e-7")
-            .replace("# TYPE tierprobe_tier_info gauge", "# TYPE tierprobe_tier info")
-            .replace("quantile=\"0.5\"", "quantile=\"0.50\"");
-        let (plain, open) = (taken(&[scrape(100.0, 0, "1e-7")]), taken(&[text + "# EOF\n"]));
-        assert_eq!(plain, open);
-    }
-
-    #[test]
-    fn what_is_not_asked_for_is_not_kept() {
-        let quantile =
-            |label: &str| format!("tierprobe_syscall_round_seconds{{quantile=\"{label}\"}} 1e-7\n");
-        let text = format!(
-            "# TYPE tierprobe_probe_last_round_timestamp_seconds gauge\n\
-             tierprobe_probe_last_round_timestamp_seconds{{probe=\"syscall\"}} 100\n\
-             # TYPE tierprobe_syscall_round_seconds summary\n{}{}{}\
-             # TYPE tierprobe_syscall_cold_seconds gauge\n\
-             tierprobe_syscall_cold_seconds 2e-6\n",
-            quantile("0.5"),
-            quantile("0.95"),
-            quantile("1")
-        );
-        let kept = |accumulator: Accumulator| -> Vec<String> {
-            let mut accumulator = accumulator;
-            accumulator.take(&text).unwrap();
-            let collected = accumulator.finish();
-            collected.observations.iter().map(|one| one.statistic.to_string()).collect()
-        };
-        assert_eq!(kept(Accumulator::new("s", "i")), ["p50", "p95", "max", "value"]);
-        let p95 = Statistic::of_quantile("0.95").unwrap();
-        assert_eq!(kept(Accumulator::new("s", "i").keeping(p95)), ["p95", "value"]);
-    }
-
-    #[test]
-    fn accumulators_that_share_a_vocabulary_agree_on_places() {
-        let vocabulary = Vocabulary::default();
-        let packed = |text: &str| {
-            let mut accumulator = Accumulator::new("s", "i").sharing(&vocabulary);
-            accumulator.take(text).unwrap();
-            accumulator.pack()
-        };
-        let (a, b) = (packed(&scrape(100.0, 0, "1e-7")), packed(&scrape(100.0, 0, "1e-7")));
-        assert_eq!(a.unpack(), b.unpack());
-    }
-
-    #[test]
-    fn a_scrape_that_breaks_off_leaves_nothing() {
-        let mut accumulator = Accumulator::new("s", "i");
-        let text = scrape(100.0, 0, "1e-7");
-        assert!(accumulator.take(&text[..text.len() - 1]).is_err());
-        assert_eq!((accumulator.rounds(), accumulator.clone().finish().instance.labels.len()), (0, 0));
-        assert_eq!(accumulator.take(&text), Ok(1));
+impl Era {
+    /// Rounds of all probes.
+    fn rounds(&self) -> usize {
+        self.probes.iter().map(|probe| probe.rounds).sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

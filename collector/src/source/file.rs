@@ -10,10 +10,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::unpack::{self, UnpackError};
-use super::{Accumulator, record};
+use super::{Accumulator, Options, record};
 use crate::error::SourceError;
 use crate::exposition;
-use crate::observation::{Packed, Vocabulary};
+use crate::observation::Packed;
 
 /// Stands for standard input.
 pub const STANDARD_INPUT: &str = "-";
@@ -61,12 +61,12 @@ pub fn is_one(path: &Path) -> bool {
 
 /// Reads a file, a folder or standard input. A file that is no use is named and takes no other with it.
 #[must_use]
-pub fn read(path: &Path, vocabulary: &Vocabulary) -> Given {
+pub fn read(path: &Path, options: &Options) -> Given {
     if path == Path::new(STANDARD_INPUT) {
-        return standard_input(path, vocabulary);
+        return standard_input(path, options);
     }
     if !path.is_dir() {
-        return one(path, None, vocabulary);
+        return one(path, None, options);
     }
     match files(path) {
         Ok(files) if files.is_empty() => {
@@ -76,27 +76,31 @@ pub fn read(path: &Path, vocabulary: &Vocabulary) -> Given {
             .into_iter()
             .flat_map(|file| {
                 let folder = file.parent().map(name_of);
-                one(&file, folder.as_deref(), vocabulary)
+                one(&file, folder.as_deref(), options)
             })
             .collect(),
         Err(error) => vec![(path.display().to_string(), Err(error))],
     }
 }
 
-fn standard_input(path: &Path, vocabulary: &Vocabulary) -> Given {
+fn standard_input(path: &Path, options: &Options) -> Given {
     let source = path.display().to_string();
     let bytes = match unpack::read(io::stdin().lock(), MAX_RECORD_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => return vec![(source, Err(unpacked(path, error)))],
     };
     match Kind::of_content(&bytes) {
-        Kind::Record => records(path, &bytes, vocabulary),
-        Kind::Exposition => vec![(source, scrape(path, "stdin", &bytes, vocabulary))],
+        Kind::Record => records(path, &bytes, options),
+        Kind::Exposition => vec![(source, scrape(path, "stdin", &bytes, options))],
     }
 }
 
 /// One file; `instance` is what the scrape is called after, instead of the file.
-fn one(path: &Path, instance: Option<&str>, vocabulary: &Vocabulary) -> Given {
+fn one(path: &Path, instance: Option<&str>, options: &Options) -> Given {
+    let source = path.display().to_string();
+    if let Err(error) = options.quota.check() {
+        return vec![(source, Err(error.into()))];
+    }
     let name = name_of(path);
     let Some((kind, stem)) = Kind::of_name(&name) else {
         return vec![(path.display().to_string(), Err(SourceError::NoFiles { path: path.to_owned() }))];
@@ -104,9 +108,9 @@ fn one(path: &Path, instance: Option<&str>, vocabulary: &Vocabulary) -> Given {
     let limit = if kind == Kind::Record { MAX_RECORD_BYTES } else { exposition::MAX_BYTES };
     match (open(path).and_then(|file| unpack::read(file, limit).map_err(|error| unpacked(path, error))), kind)
     {
-        (Ok(bytes), Kind::Record) => records(path, &bytes, vocabulary),
+        (Ok(bytes), Kind::Record) => records(path, &bytes, options),
         (Ok(bytes), Kind::Exposition) => {
-            let result = scrape(path, instance.unwrap_or(stem), &bytes, vocabulary);
+            let result = scrape(path, instance.unwrap_or(stem), &bytes, options);
             vec![(path.display().to_string(), result)]
         }
         (Err(error), _) => vec![(path.display().to_string(), Err(error))],
@@ -114,18 +118,29 @@ fn one(path: &Path, instance: Option<&str>, vocabulary: &Vocabulary) -> Given {
 }
 
 /// Records, one or several one after the other.
-fn records(path: &Path, bytes: &[u8], vocabulary: &Vocabulary) -> Given {
+fn records(path: &Path, bytes: &[u8], options: &Options) -> Given {
     let source = path.display().to_string();
-    record::parse(path, bytes, vocabulary).map(|result| (source.clone(), result)).collect()
+    let records = record::parse(path, bytes, &options.vocabulary);
+    records.map(|result| (source.clone(), result.and_then(|packed| kept(packed, options)))).collect()
 }
 
-fn scrape(path: &Path, instance: &str, bytes: &[u8], vocabulary: &Vocabulary) -> Result<Packed, SourceError> {
+fn scrape(path: &Path, instance: &str, bytes: &[u8], options: &Options) -> Result<Packed, SourceError> {
     let refused = |error| SourceError::Prom { path: path.to_owned(), error };
-    let mut accumulator = Accumulator::new(path.display().to_string(), instance).sharing(vocabulary);
+    let mut accumulator = Accumulator::new(path.display().to_string(), instance).sharing(&options.vocabulary);
     let text = exposition::decode(bytes).map_err(|error| refused(error.into()))?;
     accumulator.take(text).map_err(refused)?;
     let packed = accumulator.pack();
-    if packed.is_empty() { Err(SourceError::NoRounds) } else { Ok(packed) }
+    if packed.is_empty() { Err(SourceError::NoRounds) } else { kept(packed, options) }
+}
+
+/// What is going to be compared of an instance, as far as there may be more.
+fn kept(packed: Packed, options: &Options) -> Result<Packed, SourceError> {
+    let packed = match options.only {
+        Some(only) => packed.keeping(only),
+        None => packed,
+    };
+    options.quota.take(packed.observations())?;
+    Ok(packed)
 }
 
 /// Opens what is a file: a pipe without a writer would never give anything.

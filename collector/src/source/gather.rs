@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::discovery::{self, Discovery, DiscoveryError, Refresh};
 use super::scrape::collect::{Collect, Event, Report, Schedule};
-use super::{Dropped, Gathered, Note, Source, file, scrape, store};
+use super::{Dropped, Gathered, Note, Quota, Source, file, scrape, store};
 use crate::error::{SourceError, chain};
 use crate::http::{Address, Net, Rules};
 use crate::observation::{Packed, Statistic, Vocabulary};
@@ -34,6 +34,8 @@ pub struct Options {
     pub only: Option<Statistic>,
     /// In which series are kept once for all instances.
     pub vocabulary: Vocabulary,
+    /// How many readings all of them may bring. Once that is exceeded, nothing more is read, and what was is worth nothing.
+    pub quota: Arc<Quota>,
 }
 
 /// What one source gave.
@@ -66,7 +68,7 @@ pub fn gather(sources: &[Source], options: &Options, report: &Report) -> Gathere
             threads.push(scope.spawn(move || {
                 let turn = || files.get(next.fetch_add(1, Ordering::Relaxed));
                 let read = |(at, path): &(usize, &Path)| {
-                    (*at, Given { results: file::read(path, &options.vocabulary), notes: Vec::new() })
+                    (*at, Given { results: file::read(path, options), notes: Vec::new() })
                 };
                 std::iter::from_fn(turn).map(read).collect()
             }));
@@ -116,7 +118,7 @@ fn stored(source: &str, prefix: &Address, options: &Options, report: &Report) ->
     let progress = |observations| report(source, &Event::Read { observations });
     let net = Arc::clone(&options.net);
     let read = store::read(
-        (source, &options.vocabulary),
+        (source, &options.vocabulary, &options.quota),
         prefix.clone(),
         &access,
         net,
@@ -203,12 +205,19 @@ async fn scrape_all(
     let lists = lists.iter().map(|(_, source, list)| (Arc::clone(source), list.clone())).collect();
     let watching = discovery::watch(lists, context).await;
     let end = Instant::now() + options.schedule.duration;
+    let quota = Arc::clone(&options.quota);
+    let stop = async move {
+        tokio::select! {
+            () = tokio::time::sleep_until(end) => {}
+            () = quota.exceeded() => {}
+        }
+    };
     scrape::run(
         watching.targets.clone(),
         options.schedule.pace(),
         Arc::clone(&options.net),
         Arc::clone(collect),
-        tokio::time::sleep_until(end),
+        stop,
     )
     .await;
 }

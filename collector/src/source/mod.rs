@@ -4,6 +4,7 @@
 //! - [`scrape`]: live agents, for a while or for ever; [`discovery`] says which.
 //! - [`store`]: Prometheus and what answers like it.
 //! - [`file`](mod@file): files, folders and standard input; [`record`] is the JSON of `tierprobe-agent measure`.
+//! - [`quota`]: how much all of them may bring into memory.
 //! - [`unpack`]: gzip and zstd, within limits.
 //! - [`gather`](mod@gather): all of them at the same time.
 
@@ -13,6 +14,7 @@ pub mod file;
 pub mod gather;
 mod identity;
 pub(crate) mod intake;
+pub mod quota;
 pub mod record;
 pub mod scrape;
 pub mod store;
@@ -23,6 +25,7 @@ use std::str::FromStr;
 
 pub use accumulator::Accumulator;
 pub use gather::{Options, gather};
+pub use quota::Quota;
 
 use crate::error::SourceNameError;
 use crate::http::Address;

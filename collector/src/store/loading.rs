@@ -39,6 +39,8 @@ pub(super) struct Counts {
     pub(super) readings: usize,
     /// Rows that cannot be unpacked.
     pub(super) broken: usize,
+    /// Instances with rows of which it cannot be read what they are.
+    pub(super) nameless: usize,
 }
 
 /// Series and layouts by number; of series only what is asked for.

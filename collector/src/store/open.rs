@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OpenFlags};
 
 use super::schema::{self, APPLICATION_ID};
-use super::{FILE, StoreError};
+use super::{FILE, StoreError, read};
 use crate::date;
 
 /// How long a statement waits for a lock; only checkpoints and readers that begin hold any.
@@ -156,7 +156,32 @@ fn examine(path: &Path) -> Result<Option<String>, StoreError> {
             belongs(path, owner, found)?;
         }
     }
-    Ok(problems.into_iter().next())
+    match problems.into_iter().next() {
+        None => nonsense(path),
+        problem => Ok(problem),
+    }
+}
+
+/// What in the names of series makes no sense, which SQLite's checks do not look at: a byte of a text may be another one.
+/// Without its name, no number is of use.
+fn nonsense(path: &Path) -> Result<Option<String>, StoreError> {
+    let names = Connection::open(path).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        let version = schema::version(&connection)?;
+        if version > 0 {
+            read::series(&connection)?;
+            read::layouts(&connection)?;
+        }
+        if version > 1 {
+            read::help(&connection)?;
+        }
+        Ok(())
+    });
+    match names {
+        Ok(()) => Ok(None),
+        Err(error) if read::is_nonsense(&error) => Ok(Some(format!("a name in it cannot be read: {error}"))),
+        Err(error) => Err(StoreError::sqlite(path)(error)),
+    }
 }
 
 fn belongs(path: &Path, owner: u32, found: u32) -> Result<(), StoreError> {

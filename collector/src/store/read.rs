@@ -59,7 +59,7 @@ impl Reader {
         let connection = open_reader(&self.path)?;
         let all = instances(&connection).map_err(StoreError::sqlite(&self.path))?;
         let mut latest: BTreeMap<(String, String), Known> = BTreeMap::new();
-        for (_, known) in all {
+        for (_, known) in all.known {
             let key = (known.source.clone(), known.instance.name.clone());
             match latest.get(&key) {
                 Some(other) if other.last_at > known.last_at => {}
@@ -81,7 +81,7 @@ impl Reader {
     /// The observations of a window, ready to be compared, and how much of it was observed.
     ///
     /// A target that became another within it, as by starting anew, counts as what it was last: its rounds from
-    /// before are left out and named.
+    /// before are left out and named, as `compare` does.
     ///
     /// # Errors
     ///
@@ -122,21 +122,48 @@ pub(super) fn layouts(connection: &Connection) -> rusqlite::Result<Vec<(u32, Vec
     Ok(all)
 }
 
-pub(super) fn instances(connection: &Connection) -> rusqlite::Result<Vec<(i64, Known)>> {
+/// All instances by number.
+#[derive(Default)]
+pub(super) struct Instances {
+    pub(super) known: Vec<(i64, Known)>,
+    /// Those of which it cannot be read what they are.
+    pub(super) nameless: Vec<i64>,
+}
+
+pub(super) fn instances(connection: &Connection) -> rusqlite::Result<Instances> {
     let mut select = connection
         .prepare("SELECT id, source, name, labels, tier_confidence, resolution, last_at FROM instance")?;
     let mut rows = select.query([])?;
-    let mut all = Vec::new();
+    let mut all = Instances::default();
     while let Some(row) = rows.next()? {
-        let instance = Instance {
-            name: row.get(2)?,
-            labels: parsed(row, 3)?,
-            tier_confidence: row.get(4)?,
-            resolution_seconds: parsed(row, 5)?,
-        };
-        all.push((row.get(0)?, Known { source: row.get(1)?, instance, last_at: seconds(row.get(6)?) }));
+        let id = row.get(0)?;
+        match known(row) {
+            Ok(known) => all.known.push((id, known)),
+            Err(error) if is_nonsense(&error) => all.nameless.push(id),
+            Err(error) => return Err(error),
+        }
     }
     Ok(all)
+}
+
+fn known(row: &rusqlite::Row<'_>) -> rusqlite::Result<Known> {
+    let instance = Instance {
+        name: row.get(2)?,
+        labels: parsed(row, 3)?,
+        tier_confidence: row.get(4)?,
+        resolution_seconds: parsed(row, 5)?,
+    };
+    Ok(Known { source: row.get(1)?, instance, last_at: seconds(row.get(6)?) })
+}
+
+/// Whether what is in a row makes no sense, though SQLite can read it.
+pub(super) const fn is_nonsense(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
 }
 
 pub(super) fn help(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {

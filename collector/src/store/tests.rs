@@ -278,10 +278,38 @@ fn aside(folder: &Path) -> Vec<PathBuf> {
     names.filter(|path| path.display().to_string().contains(".broken-")).collect()
 }
 
+/// Puts other bytes wherever these are, as an error of the disk does that SQLite does not see.
+fn replace(path: &Path, these: &str, others: &str) {
+    let mut bytes = fs::read(path).unwrap();
+    let places: Vec<usize> =
+        (0..bytes.len() - these.len()).filter(|at| bytes[*at..].starts_with(these.as_bytes())).collect();
+    assert!(!places.is_empty() && these.len() == others.len());
+    places.into_iter().for_each(|at| bytes[at..at + these.len()].copy_from_slice(others.as_bytes()));
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn an_instance_that_cannot_be_read_is_counted_and_harms_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(folder.path(), 5));
+    replace(&folder.path().join(FILE), "{\"boot_id\":\"2\"", "{#boot_id\":\"2\"");
+    let mut writer = writer(folder.path());
+    let before = dataset(folder.path());
+    assert_eq!(before.members().len(), 3);
+    let [dropped] = before.dropped() else { panic!("{:?}", before.dropped()) };
+    assert_eq!(
+        (dropped.source.as_str(), dropped.reason.as_str()),
+        ("the store", "1 instance in the store cannot be read")
+    );
+    writer.write(&[scrape(2, 100.0)]).unwrap();
+    assert_eq!(dataset(folder.path()).members().len(), 4);
+    assert_eq!(Reader::new(&folder.path().join(FILE)).instances().unwrap().len(), 4);
+}
+
 #[test]
 fn what_is_broken_is_set_aside_and_a_new_one_begun() {
     type Break = (&'static str, fn(&Path));
-    let breaks: [Break; 4] = [
+    let breaks: [Break; 5] = [
         ("garbage", |path| fs::write(path, "no database\n".repeat(1000)).unwrap()),
         ("a stump", |path| fs::write(path, "SQLite format 3\0").unwrap()),
         ("truncated", |path| {
@@ -293,6 +321,7 @@ fn what_is_broken_is_set_aside_and_a_new_one_begun() {
             bytes[4096..].fill(0xa5);
             fs::write(path, bytes).unwrap();
         }),
+        ("a series' labels", |path| replace(path, "{\"syscall\":\"read", "{#syscall\":\"read")),
     ];
     for (name, break_it) in breaks {
         let folder = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ use super::StoreError;
 use super::loading::{Counts, Loading, Names, bounds, keep_latest_once, packed, rounds};
 use super::read::{Query, help, instances, seconds};
 use crate::dataset::{Builder, Dataset, Span};
-use crate::observation::{Labels, Vocabulary};
+use crate::observation::{Vocabulary, before_change, counted};
 use crate::source::Dropped;
 
 /// Rows that are unpacked before they are packed anew; at a hundred numbers each some tens of MiB.
@@ -53,7 +53,9 @@ pub(super) fn read_by(
     let names = Names::load(connection, query).map_err(sqlite())?;
     let (rows, seen) = rows(connection, query).map_err(sqlite())?;
     let mut targets: BTreeMap<(String, String), Vec<Loading>> = BTreeMap::new();
-    for (id, known) in instances(connection).map_err(sqlite())? {
+    let found = instances(connection).map_err(sqlite())?;
+    let nameless = found.nameless.iter().filter(|id| rows.contains_key(id)).count();
+    for (id, known) in found.known {
         if rows.contains_key(&id) {
             let key = (known.source.clone(), known.instance.name.clone());
             targets.entry(key).or_default().push(Loading::new(id, known, query.filters));
@@ -64,7 +66,7 @@ pub(super) fn read_by(
     for (family, help) in help(connection).map_err(sqlite())? {
         all.vocabulary.describe(&family, &help);
     }
-    let mut counts = Counts::default();
+    let mut counts = Counts { nameless, ..Counts::default() };
     let mut waiting = Vec::new();
     let mut at_hand = 0;
     for identities in targets.into_values() {
@@ -142,11 +144,8 @@ impl Putting<'_> {
         let Some(current) = identities.pop() else { return };
         let source = current.known.source.clone();
         for before in identities.iter().filter(|before| before.is_kept && before.rounds > 0) {
-            let reason = format!(
-                "{} from before it changed ({}) are left out: they were measured elsewhere",
-                counted(before.rounds, "round"),
-                changed(&before.known.instance.labels, &current.known.instance.labels)
-            );
+            let (was, is) = (&before.known.instance.labels, &current.known.instance.labels);
+            let reason = before_change(before.rounds, was, is);
             self.dropped.push(Dropped { source: source.clone(), reason });
         }
         if current.is_kept && current.rounds > 0 {
@@ -155,22 +154,12 @@ impl Putting<'_> {
     }
 
     fn finish(mut self, counts: &Counts) -> Dataset {
-        if counts.broken > 0 {
-            let reason = format!("{} in the store cannot be read", counted(counts.broken, "scrape"));
-            self.dropped.push(Dropped { source: "the store".to_owned(), reason });
+        for (count, what) in [(counts.broken, "scrape"), (counts.nameless, "instance")] {
+            if count > 0 {
+                let reason = format!("{} in the store cannot be read", counted(count, what));
+                self.dropped.push(Dropped { source: "the store".to_owned(), reason });
+            }
         }
         self.builder.build().with_dropped(self.dropped)
     }
-}
-
-/// Names of labels that differ.
-fn changed(before: &Labels, after: &Labels) -> String {
-    let names = before.keys().chain(after.keys().filter(|name| !before.contains_key(*name)));
-    let names: Vec<&str> =
-        names.filter(|name| before.get(*name) != after.get(*name)).map(String::as_str).collect();
-    names.join(", ")
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

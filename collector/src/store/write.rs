@@ -188,10 +188,17 @@ impl Names {
             let known = Known {
                 id: row.get(0)?,
                 tier_confidence: row.get(4)?,
-                resolution: row.get(5)?,
+                // What cannot be read is written anew.
+                resolution: row.get(5).unwrap_or_default(),
                 last_at: row.get(6)?,
             };
-            names.instances.insert((row.get(1)?, row.get(2)?, row.get(3)?), known);
+            let key = || Ok((row.get(1)?, row.get(2)?, row.get(3)?));
+            match key() {
+                Ok(key) => drop(names.instances.insert(key, known)),
+                // Its target is one that is not known yet.
+                Err(error) if super::read::is_nonsense(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
         let mut families = connection.prepare("SELECT name, help FROM family")?;
         let mut rows = families.query([])?;

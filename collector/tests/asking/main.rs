@@ -8,6 +8,7 @@
 
 mod access;
 mod discovery;
+mod limit;
 mod packed;
 mod place;
 mod stores;

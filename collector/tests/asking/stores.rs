@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::place::{Request, agent, ok, place, read, status};
+use tierprobe_collector::dataset::Dataset;
 use tierprobe_collector::http::client;
 use tierprobe_collector::source::{Gathered, Options, store};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 /// All samples of the store are from about then.
 const NOW: f64 = 1_700_000_000.0;
 
 /// What a sound store says to a request: one instance with two rounds of one series.
-fn sound(request: &Request) -> String {
+pub(crate) fn sound(request: &Request) -> String {
     let labels = |name: &str, more: &str| {
         format!("{{\"__name__\":\"{name}\",\"instance\":\"a:1\",\"job\":\"j\"{more}}}")
     };
@@ -42,7 +43,7 @@ fn sound(request: &Request) -> String {
     format!("{{\"status\":\"success\",\"data\":{data}}}")
 }
 
-fn options(timeout: Duration) -> Options {
+pub(crate) fn options(timeout: Duration) -> Options {
     let store = store::Options {
         range: Duration::from_secs(3600),
         end: Some(NOW),
@@ -99,6 +100,43 @@ fn a_sound_store_is_read_with_prefix_tenant_and_matchers() {
     assert_eq!(stored.observations[0].family, "tierprobe_syscall_seconds");
     assert_eq!(stored.help["tierprobe_syscall_seconds"], "Time of one system call.");
     assert_eq!(stored.stale_seconds, None);
+}
+
+/// The round of a boot counts for that boot; two boots are one machine, and evidence once.
+#[test]
+fn a_machine_that_started_anew_is_one_host_and_counts_as_what_it_is_now() {
+    let boot = |id: &str| {
+        let name = "tierprobe_kernel_info";
+        format!("{{\"__name__\":\"{name}\",\"instance\":\"a:1\",\"job\":\"j\",\"boot_id\":\"{id}\"}}")
+    };
+    let (one, two) = (boot("one"), boot("two"));
+    let gathered = gathered(move |request| {
+        let success = |data: String| format!("{{\"status\":\"success\",\"data\":{data}}}");
+        let body = if request.line.contains("/series") && !request.form("match[]").contains("last_round") {
+            let tier = sound(request);
+            let tier = tier.split_once("[{").and_then(|(_, rest)| rest.rsplit_once("]}")).unwrap().0;
+            success(format!("[{{{tier},{one},{two}]"))
+        } else if request.form("query").starts_with("tierprobe_kernel_info") {
+            let before = "[[1699999900,\"1\"],[1699999915,\"1\"]]";
+            let series = |metric: &str, values: &str| format!("{{\"metric\":{metric},\"values\":{values}}}");
+            let (before, after) = (series(&one, before), series(&two, "[[1699999930,\"1\"]]"));
+            success(format!("{{\"resultType\":\"matrix\",\"result\":[{before},{after}]}}"))
+        } else {
+            sound(request)
+        };
+        ok(JSON, &body)
+    });
+    assert_eq!(gathered.dropped, []);
+    let [stored, _agent] = gathered.collected.as_slice() else { panic!("{gathered:?}") };
+    assert_eq!(stored.instance.labels["boot_id"], "two");
+    assert_eq!(stored.instance.labels["tier"], "vm");
+    let told = stored.clone().unpack().observations;
+    assert!(told.iter().map(|one| one.timestamp).eq([1_699_999_920.0]), "{told:?}");
+    let dataset = Dataset::new(vec![stored.clone().unpack()]);
+    assert_eq!(dataset.members().len(), 1);
+    let [dropped] = dataset.dropped() else { panic!("{:?}", dataset.dropped()) };
+    assert!(dropped.source.starts_with("a:1 of prometheus+http://"), "{dropped:?}");
+    assert_says(&dropped.reason, "1 round from before it changed (boot_id)");
 }
 
 #[test]
@@ -247,6 +285,50 @@ fn what_is_too_much_at_once_is_asked_for_in_parts() {
     assert!(queries.load(Ordering::Relaxed) > 0);
     // The stand-in gives all samples in each part: each round counts once all the same.
     assert_eq!(gathered.collected[0].observations(), 2);
+}
+
+#[test]
+fn what_takes_the_store_too_long_is_asked_for_in_parts_at_once() {
+    let queries = Arc::new(AtomicUsize::new(0));
+    let asked = Arc::clone(&queries);
+    let gathered = gathered(move |request| {
+        let query = request.form("query");
+        let range = query.split_once('[').and_then(|(_, range)| range.split_once("ms]"));
+        let is_long = range.is_some_and(|(milliseconds, _)| milliseconds.parse::<u64>().unwrap() > 900_001);
+        if query.starts_with("tierprobe_syscall") && is_long {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let why = "query timed out in expression evaluation";
+            let body = format!("{{\"status\":\"error\",\"errorType\":\"timeout\",\"error\":\"{why}\"}}");
+            return format!(
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+        }
+        ok(JSON, &sound(request))
+    });
+    assert_eq!(gathered.dropped, []);
+    assert_eq!(gathered.collected[0].observations(), 2);
+    // An hour and then a quarter of it, which is short enough.
+    assert_eq!(queries.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn what_is_no_number_is_counted_and_the_end_of_a_series_is_not() {
+    let gathered = gathered(|request| {
+        let query = request.form("query");
+        let (last, value) = (r#"[1699999930,"1699999920"]"#, r#"[1699999930,"2e-7"]"#);
+        // A round of which a number is none, and the mark that a store puts where a target went away.
+        let body = if query.starts_with("tierprobe_probe_last_round_timestamp") {
+            let more = r#"[1699999945,"1699999935"],[1699999960,"NaN"]"#;
+            sound(request).replace(last, &format!("{last},{more}"))
+        } else {
+            sound(request).replace(value, &format!("{value},[1699999945,\"NaN\"],[1699999960,\"NaN\"]"))
+        };
+        ok(JSON, &body)
+    });
+    assert_eq!(gathered.dropped, []);
+    assert_eq!(gathered.collected[0].observations(), 2);
+    assert_eq!(gathered.collected[0].discarded.not_finite, 1);
 }
 
 #[test]

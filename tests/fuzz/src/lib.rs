@@ -9,7 +9,10 @@ use tierprobe_collector::exposition::{self, Format, Head, Line, Sink};
 use tierprobe_collector::http::Address;
 use tierprobe_collector::observation::{Statistic, Vocabulary};
 use tierprobe_collector::source::discovery::group;
+use tierprobe_collector::source::store::answer::{self, Matrix};
+use tierprobe_collector::source::store::rounds::Rounds;
 use tierprobe_collector::source::{Accumulator, record, unpack};
+use tierprobe_collector::store::pack;
 use tierprobe_collector::{date, duration};
 
 /// A target: its name, which is that of its folder of seeds, and what it does.
@@ -23,6 +26,8 @@ pub const TARGETS: &[Target] = &[
     ("record", of_record),
     ("packed", of_packed),
     ("targets", of_targets),
+    ("answer", of_answer),
+    ("rounds", of_rounds),
     ("words", of_words),
 ];
 
@@ -121,6 +126,42 @@ fn of_targets(bytes: &[u8]) {
                 }
             }
             Err(why) => assert!(!why.is_empty()),
+        }
+    }
+}
+
+fn of_answer(bytes: &[u8]) {
+    match answer::open::<Matrix>(bytes) {
+        Ok(said) => {
+            assert!(
+                said.warnings.iter().chain(&said.infos).all(|text| text.chars().count() <= 300),
+                "endless"
+            );
+            for series in said.data.result {
+                let mut rounds = Rounds::default();
+                rounds.add(&series.values.0);
+                rounds.add(&series.values.0);
+                rounds.mark(&series.values.0);
+                assert!(rounds.iter().map(|round| round.scraped).is_sorted_by(|a, b| a < b), "out of order");
+                assert!(rounds.iter().all(|round| round.ended.is_finite() && round.ended > 0.0), "no end");
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn of_rounds(bytes: &[u8]) {
+    let Ok(groups) = pack::unpack(bytes) else { return };
+    let mut values = groups.iter().flat_map(|group| &group.values);
+    // What is no number takes more room than a round may have, and is never packed.
+    if values.all(|value| value.is_finite()) {
+        let again = pack::unpack(&pack::pack(&groups));
+        assert_eq!(again.as_ref().map(Vec::len), Ok(groups.len()), "a group is lost");
+        for (group, again) in groups.iter().zip(again.iter().flatten()) {
+            let head = |group: &pack::Group| (group.layout, group.timestamp.to_bits(), group.disturbed);
+            assert_eq!((head(again), again.values.len()), (head(group), group.values.len()));
+            let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= a.abs() * 6e-8;
+            assert!(group.values.iter().zip(&again.values).all(is_close), "{group:?} {again:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::observation::Labels;
 /// Longest file that is read, in bytes.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Most files of one pattern.
-const MAX_FILES: usize = 1000;
+pub(super) const MAX_FILES: usize = 1000;
 
 /// Whether a path can be a list's by the end of its name.
 pub(in crate::source) fn is_list(path: &Path) -> bool {
@@ -43,11 +43,14 @@ fn files(pattern: &Path) -> Result<Vec<PathBuf>, DiscoveryError> {
         pattern.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let unreadable = |error: std::io::Error| unreadable(folder, &error);
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)?.take(MAX_FILES * 10) {
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let entry_name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if glob(name, entry_name) && is_list(&path) && found.len() < MAX_FILES {
+        if glob(name, entry_name) && is_list(&path) {
             found.push(path);
+        }
+        if found.len() > MAX_FILES {
+            return Err(DiscoveryError::TooManyFiles { pattern: pattern.to_owned() });
         }
     }
     found.sort();
@@ -103,5 +106,14 @@ mod tests {
         assert!(yaml.contains("x.yaml") && yaml.contains("line 3") && yaml.contains("lables"), "{yaml}");
         assert!(read_all(&[], "x.json").unwrap_err().contains("cannot read"));
         assert!(read_all(&[], "x*.json").unwrap_err().contains("no file is called"));
+    }
+
+    #[test]
+    fn more_files_than_are_read_are_none_that_is_left_out() {
+        let names: Vec<String> = (0..=MAX_FILES).map(|n| format!("x{n}.json")).collect();
+        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), JSON)).collect();
+        let error = read_all(&files, "x*.json").unwrap_err();
+        assert!(error.contains("x*.json") && error.contains("1000 files"), "{error}");
+        assert_eq!(read_all(&files[1..], "x*.json").unwrap().len(), MAX_FILES);
     }
 }

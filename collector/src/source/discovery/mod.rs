@@ -51,6 +51,12 @@ pub enum DiscoveryError {
     /// No file has such a name.
     #[error("no file is called {0}")]
     NoFile(PathBuf),
+    /// More files than anybody needs.
+    #[error("{pattern} names more than {} files: put targets together in fewer", file::MAX_FILES)]
+    TooManyFiles {
+        /// The pattern that names them.
+        pattern: PathBuf,
+    },
     /// What is there is no list.
     #[error("{place}: {why}")]
     Unusable {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Next, Pace, Scrape, Sink, Target};
 use crate::error::{FetchError, SourceError};
 use crate::observation::{Packed, Statistic, Vocabulary};
-use crate::source::{Accumulator, Options};
+use crate::source::{Accumulator, Options, Quota};
 
 /// How often in a row a target may answer with something that is no exposition before it is given up.
 ///
@@ -92,6 +92,7 @@ pub(in crate::source) struct Collect {
     interval: Duration,
     only: Option<Statistic>,
     vocabulary: Vocabulary,
+    quota: Arc<Quota>,
     report: Report,
     done: Mutex<Vec<Outcome>>,
 }
@@ -109,7 +110,8 @@ impl Collect {
     pub(in crate::source) fn new(options: &Options, report: Report) -> Self {
         let interval = options.schedule.interval.max(Pace::MIN_INTERVAL);
         let vocabulary = options.vocabulary.clone();
-        Self { interval, only: options.only, vocabulary, report, done: Mutex::default() }
+        let quota = Arc::clone(&options.quota);
+        Self { interval, only: options.only, vocabulary, quota, report, done: Mutex::default() }
     }
 
     /// What became of the targets that are closed, in their own order.
@@ -124,7 +126,9 @@ impl Sink for Collect {
     type Reader = Reader;
 
     fn open(&self, target: &Target) -> Reader {
-        let accumulator = Accumulator::new(&*target.source, target.instance()).sharing(&self.vocabulary);
+        let accumulator = Accumulator::new(&*target.source, target.instance())
+            .labelled(&target.labels)
+            .sharing(&self.vocabulary);
         Reader {
             accumulator: match self.only {
                 Some(only) => accumulator.keeping(only),
@@ -138,7 +142,11 @@ impl Sink for Collect {
     }
 
     fn take(&self, target: &Target, reader: &mut Reader, scrape: Result<Scrape<'_>, FetchError>) -> Next {
+        if self.quota.check().is_err() {
+            return Next::GiveUp;
+        }
         reader.attempts += 1;
+        let before = reader.accumulator.readings();
         let taken = scrape.and_then(|scrape| Ok(reader.accumulator.take(scrape.text)?));
         let event = match taken {
             Ok(_) => {
@@ -153,26 +161,25 @@ impl Sink for Collect {
             }
         };
         (self.report)(&target.address.to_string(), &event);
+        let is_too_much = self.quota.take(reader.accumulator.readings() - before).is_err();
         let is_hopeless = reader.last_good.is_none() && reader.hopeless == PATIENCE;
-        if is_hopeless { Next::GiveUp } else { Next::Again }
+        if is_hopeless || is_too_much { Next::GiveUp } else { Next::Again }
     }
 
     fn close(&self, target: &Target, reader: Reader) {
-        let outcome = (target.clone(), reader.finish(target, self.interval));
+        let outcome = (target.clone(), reader.finish(self.interval));
         self.done.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
     }
 }
 
 impl Reader {
-    fn finish(self, target: &Target, interval: Duration) -> Result<Packed, SourceError> {
+    fn finish(self, interval: Duration) -> Result<Packed, SourceError> {
         if let (None, Some(last)) = (self.last_good, self.last_error) {
             return Err(SourceError::NeverGood { attempts: self.attempts, last });
         }
         let mut collected = self.accumulator.pack();
         let stale = self.last_good.map(|at| at.elapsed()).filter(|age| *age > interval * STALE_INTERVALS);
         collected.stale_seconds = stale.map(|age| age.as_secs_f64());
-        let said = target.labels.iter().filter(|(label, _)| *label != "instance");
-        collected.instance.labels.extend(said.map(|(label, value)| (label.clone(), value.clone())));
         if collected.is_empty() { Err(SourceError::NoRounds) } else { Ok(collected) }
     }
 }

@@ -147,7 +147,11 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 /// Takes an answer out of its envelope.
-pub(super) fn open<T: DeserializeOwned>(body: &[u8]) -> Result<Said<T>, StoreError> {
+///
+/// # Errors
+///
+/// When it is no answer of the API, a refusal, or a part of the data only.
+pub fn open<T: DeserializeOwned>(body: &[u8]) -> Result<Said<T>, StoreError> {
     let answer: Envelope<T> =
         serde_json::from_slice(body).map_err(|error| StoreError::NoApi { why: odd(body, &error) })?;
     let warnings = answer.warnings.unwrap_or_default();

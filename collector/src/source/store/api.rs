@@ -45,6 +45,8 @@ pub struct Api {
     pause: Duration,
     /// How large the last answer was for the length of its span: metrics of one fleet are much of one size.
     pub(super) bytes_per_second: f64,
+    /// Longest span that is asked for at once: what was too much would be so again.
+    pub(super) longest_seconds: f64,
     /// What it said beside what it was asked for.
     pub(super) heard: Heard,
 }
@@ -62,6 +64,7 @@ impl Api {
             retries: RETRIES,
             pause: FIRST_PAUSE,
             bytes_per_second: 1.0,
+            longest_seconds: f64::INFINITY,
             heard: Heard::default(),
         }
     }
@@ -80,15 +83,17 @@ impl Api {
     ///
     /// When there is no answer, or none that can be relied on.
     pub async fn query(&mut self, expression: &str, at: f64) -> Result<Vec<Series>, StoreError> {
-        let body = self.ask(expression, at).await?;
+        let time = format!("{at:.3}");
+        let body = self.post("api/v1/query", &[("query", expression), ("time", &time)]).await?;
         let matrix: Matrix = self.heard.open(&body)?;
         Ok(matrix.result)
     }
 
-    /// The same as it came.
+    /// The same as it came, for whoever can ask for less: what takes the store too long is not asked for again.
     pub(super) async fn ask(&mut self, expression: &str, at: f64) -> Result<Vec<u8>, StoreError> {
         let time = format!("{at:.3}");
-        self.post("api/v1/query", &[("query", expression), ("time", &time)]).await
+        let form = form(&[("query", expression), ("time", &time)]);
+        self.fetch("api/v1/query", Some(form), is_overtime).await
     }
 
     /// The samples of `selector` in a span, oldest first, in as many answers as it takes to keep each small. A sample
@@ -139,7 +144,7 @@ impl Api {
         let (start, end) = (format!("{:.3}", span.from), format!("{:.3}", span.to));
         let pairs = [("start", start.as_str()), ("end", end.as_str()), ("match[]", selector)];
         let path = format!("api/v1/label/{label}/values?{}", form(&pairs));
-        let body = self.fetch(&path, None).await?;
+        let body = self.fetch(&path, None, |_| false).await?;
         self.heard.open(&body)
     }
 
@@ -150,15 +155,21 @@ impl Api {
     /// As [`Api::query`].
     pub async fn metadata<T: DeserializeOwned>(&mut self, metric: &str) -> Result<T, StoreError> {
         let path = format!("api/v1/metadata?{}", form(&[("metric", metric), ("limit", "1")]));
-        let body = self.fetch(&path, None).await?;
+        let body = self.fetch(&path, None, |_| false).await?;
         self.heard.open(&body)
     }
 
     async fn post(&mut self, path: &str, pairs: &[(&str, &str)]) -> Result<Vec<u8>, StoreError> {
-        self.fetch(path, Some(form(pairs))).await
+        self.fetch(path, Some(form(pairs)), |_| false).await
     }
 
-    async fn fetch(&mut self, path: &str, form: Option<String>) -> Result<Vec<u8>, StoreError> {
+    /// `is_final` knows what asking again does not change, whatever the status says.
+    async fn fetch(
+        &mut self,
+        path: &str,
+        form: Option<String>,
+        is_final: fn(&StoreError) -> bool,
+    ) -> Result<Vec<u8>, StoreError> {
         let path = self.prefix.join(path).path;
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
@@ -179,7 +190,7 @@ impl Api {
                 Err(error @ (HttpError::Connect { .. } | HttpError::Protocol(_))) => (error.into(), None),
                 Err(error) => return Err(error.into()),
             };
-            if self.retries == 0 {
+            if self.retries == 0 || is_final(&error) {
                 return Err(error);
             }
             self.retries -= 1;
@@ -194,6 +205,7 @@ impl Api {
 pub(super) fn is_too_much(error: &StoreError) -> bool {
     match error {
         StoreError::Http(HttpError::TooLong(_) | HttpError::Timeout(_)) => true,
+        StoreError::Refused { .. } if is_overtime(error) => true,
         // Prometheus: "query processing would load too many samples into memory"; others have limits alike.
         StoreError::Refused { why, .. } => {
             let why = why.to_ascii_lowercase();
@@ -204,9 +216,16 @@ pub(super) fn is_too_much(error: &StoreError) -> bool {
         | StoreError::NoApi { .. }
         | StoreError::Partial(_)
         | StoreError::TooLarge { .. }
+        | StoreError::TooMuch(_)
         | StoreError::NoAgents { .. }
         | StoreError::Deadline(_) => false,
     }
+}
+
+/// Whether the store gave up as the query took too long. Prometheus: HTTP 503, "timeout", "query timed out in …".
+fn is_overtime(error: &StoreError) -> bool {
+    let StoreError::Refused { kind, why } = error else { return false };
+    kind == "timeout" || why.to_ascii_lowercase().contains("timed out")
 }
 
 fn refused(answer: &Answer) -> StoreError {

@@ -5,7 +5,7 @@
 //! the agent that have the same name as one of them are called `exported_…`.
 //!
 //! An instance may become another one: a machine is rebooted, migrated, or its address is given to another. Each of
-//! its eras is an instance of its own.
+//! its eras is read for itself, and it counts as the last one that had rounds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

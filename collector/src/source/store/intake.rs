@@ -13,6 +13,7 @@ use super::StoreError;
 use super::answer::{Heard, Matrix, Series};
 use super::names::Metric;
 use super::reading::{Reading, Taken};
+use crate::source::Quota;
 
 /// What there is to take in, in this order for each probe.
 #[derive(Debug)]
@@ -39,12 +40,12 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Starts it; it ends when this is dropped.
-    pub(super) fn start(reading: Reading) -> Self {
+    pub(super) fn start(reading: Reading, quota: Arc<Quota>) -> Self {
         // One answer waits at the most while another is read: they are large.
         let (parts, receiver) = mpsc::channel(1);
         let observations = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&observations);
-        let worker = tokio::task::spawn_blocking(move || work(receiver, reading, &count));
+        let worker = tokio::task::spawn_blocking(move || work(receiver, reading, &count, &quota));
         Self { parts, worker, observations }
     }
 
@@ -94,18 +95,25 @@ fn work(
     mut parts: mpsc::Receiver<Part>,
     mut reading: Reading,
     observations: &AtomicUsize,
+    quota: &Quota,
 ) -> Result<(Reading, Heard), StoreError> {
     let mut heard = Heard::default();
     let mut current: Option<(Metric, Taken)> = None;
     while let Some(part) = parts.blocking_recv() {
         match part {
-            Part::Rounds(body) => reading.add_rounds(series(&mut heard, body)?),
+            Part::Rounds(body) => {
+                reading.add_rounds(series(&mut heard, body)?);
+                // There is a reading at each of them, or more.
+                quota.look(reading.rounds())?;
+            }
             Part::Marks(body) => reading.mark_rounds(series(&mut heard, body)?),
             Part::Metric(metric) => current = Some((metric, Taken::new())),
             Part::Values(body) => {
                 let series = series(&mut heard, body)?;
                 if let Some((metric, taken)) = &mut current {
+                    let before = reading.observations();
                     reading.observe(metric, series, taken);
+                    quota.take(reading.observations() - before)?;
                     observations.store(reading.observations(), Ordering::Relaxed);
                 }
             }

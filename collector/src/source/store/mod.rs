@@ -41,6 +41,7 @@ pub use read::{Stored, read};
 
 use crate::http::HttpError;
 use crate::observation::Statistic;
+use crate::source::quota::TooMuch;
 
 /// What to ask a store for.
 #[derive(Debug, Clone)]
@@ -113,6 +114,9 @@ pub enum StoreError {
         /// What was asked for.
         selector: String,
     },
+    /// All sources together hold more than may be read.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// No agent has been scraped into it.
     #[error(
         "it holds no rounds of agents between {from} and {to}: check the time, the tenant and --store.match"

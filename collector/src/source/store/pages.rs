@@ -22,8 +22,11 @@ pub(super) struct Pages {
 
 impl Pages {
     /// None is fetched yet.
-    pub(super) fn of(api: &Api, selector: String, span: Span) -> Self {
-        let length = (WANTED_BYTES / api.bytes_per_second).min(span.to - span.from).max(SHORTEST_SECONDS);
+    pub(super) fn of(api: &mut Api, selector: String, span: Span) -> Self {
+        // What was too much once need not be so for ever.
+        api.longest_seconds *= 2.0;
+        let most = (span.to - span.from).min(api.longest_seconds);
+        let length = (WANTED_BYTES / api.bytes_per_second).min(most).max(SHORTEST_SECONDS);
         Self { selector, span, from: span.from, length }
     }
 
@@ -42,6 +45,7 @@ impl Pages {
             let body = match api.ask(&expression, to).await {
                 Err(error) if is_too_much(&error) && self.length > SHORTEST_SECONDS => {
                     self.length = (self.length / 4.0).max(SHORTEST_SECONDS);
+                    api.longest_seconds = self.length;
                     continue;
                 }
                 Err(error) if is_too_much(&error) => {
@@ -52,8 +56,8 @@ impl Pages {
             #[expect(clippy::cast_precision_loss, reason = "bodies are far below 2^53 bytes")]
             let bytes = body.len() as f64;
             if bytes > 0.0 {
-                self.length = (seconds * WANTED_BYTES / bytes)
-                    .clamp(SHORTEST_SECONDS, seconds * 8.0 + SHORTEST_SECONDS);
+                let most = (seconds * 8.0 + SHORTEST_SECONDS).min(api.longest_seconds);
+                self.length = (seconds * WANTED_BYTES / bytes).min(most).max(SHORTEST_SECONDS);
             }
             api.bytes_per_second = (bytes / seconds).max(1.0);
             self.from = to;

@@ -16,7 +16,7 @@ use super::{Options, StoreError};
 use crate::date::utc_minute;
 use crate::http::{Access, Address, Net};
 use crate::observation::{Packed, Vocabulary, probe_of};
-use crate::source::identity;
+use crate::source::{Quota, identity};
 
 const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
 const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
@@ -29,7 +29,7 @@ const FEW: usize = 50;
 /// What a store gave.
 #[derive(Debug, Default)]
 pub struct Stored {
-    /// One entry an instance, and one for each of its eras.
+    /// One entry an instance.
     pub collected: Vec<Packed>,
     /// What the store warned of: the data may be incomplete.
     pub warnings: Vec<String>,
@@ -37,14 +37,14 @@ pub struct Stored {
     pub infos: Vec<String>,
 }
 
-/// Reads the store at `prefix`. `source` is what the user calls it, `vocabulary` keeps its series; `progress` hears
-/// how many observations there are.
+/// Reads the store at `prefix`. `source` is what the user calls it, `vocabulary` keeps its series, `quota` says
+/// how many readings there may be; `progress` hears how many observations there are.
 ///
 /// # Errors
 ///
 /// When the store does not answer, or cannot be relied on, or has no agents.
 pub async fn read(
-    (source, vocabulary): (&str, &Vocabulary),
+    (source, vocabulary, quota): (&str, &Vocabulary, &Arc<Quota>),
     prefix: Address,
     access: &Access,
     net: Arc<Net>,
@@ -68,7 +68,7 @@ pub async fn read(
     let wanted = names::wanted(&names, statistic);
 
     let probes = fleet.probes.clone();
-    let mut intake = Intake::start(Reading::new(source, vocabulary, fleet));
+    let mut intake = Intake::start(Reading::new(source, vocabulary, fleet), Arc::clone(quota));
     for probe in &probes {
         let is_of = |metric: &&Metric| {
             probe_of(&metric.family, probes.iter().map(String::as_str)) == Some(probe.as_str())
@@ -78,11 +78,11 @@ pub async fn read(
             continue;
         }
         let of_probe = [equals("probe", probe)];
-        let mut pages = Pages::of(&api, api.selector(LAST_ROUND, &of_probe), span);
+        let mut pages = paged(&mut api, LAST_ROUND, &of_probe, span);
         while let Some(body) = pages.next(&mut api).await? {
             intake.give(Part::Rounds(body)).await?;
         }
-        let mut pages = Pages::of(&api, api.selector(LAST_ROUND_DISTURBED, &of_probe), span);
+        let mut pages = paged(&mut api, LAST_ROUND_DISTURBED, &of_probe, span);
         while let Some(body) = pages.next(&mut api).await? {
             intake.give(Part::Marks(body)).await?;
         }
@@ -90,7 +90,7 @@ pub async fn read(
             intake.give(Part::Metric(metric.clone())).await?;
             let quantile: Vec<String> =
                 metric.quantile.iter().map(|quantile| matches("quantile", quantile)).collect();
-            let mut pages = Pages::of(&api, api.selector(&metric.name, &quantile), span);
+            let mut pages = paged(&mut api, &metric.name, &quantile, span);
             while let Some(body) = pages.next(&mut api).await? {
                 intake.give(Part::Values(body)).await?;
             }
@@ -107,6 +107,12 @@ pub async fn read(
         warnings: api.heard.warnings.into_iter().collect(),
         infos: api.heard.infos.into_iter().collect(),
     })
+}
+
+/// The samples of a metric, page by page.
+fn paged(api: &mut Api, name: &str, matchers: &[String], span: Span) -> Pages {
+    let selector = api.selector(name, matchers);
+    Pages::of(api, selector, span)
 }
 
 /// Finds out what each instance is, and when.

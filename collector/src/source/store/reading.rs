@@ -6,7 +6,9 @@ use super::answer::Series;
 use super::instances::{Era, Fleet};
 use super::names::Metric;
 use super::rounds::Rounds;
-use crate::observation::{Instance, Labels, Packed, Packer, Reading as Value, SeriesKey, Vocabulary};
+use crate::observation::{
+    Instance, Labels, Packed, Packer, Reading as Value, SeriesKey, Vocabulary, before_change,
+};
 
 /// After how long without a scrape an instance is stale, in seconds: when Prometheus itself no longer shows it.
 const STALE_SECONDS: f64 = 300.0;
@@ -14,13 +16,22 @@ const STALE_SECONDS: f64 = 300.0;
 /// Which round of a series was taken last, by its instance and its own labels.
 pub(super) type Taken = HashMap<(usize, Labels), usize>;
 
+/// What was read so far of what an instance was for a while.
+#[derive(Debug)]
+struct Collected {
+    packer: Packer,
+    /// Of all probes.
+    rounds: usize,
+    whose: usize,
+}
+
 /// What was read so far.
 #[derive(Debug)]
 pub(super) struct Reading {
     fleet: Fleet,
     /// The eras of each instance: from when on, and which of `collected` it is.
     eras: Vec<Vec<(f64, usize)>>,
-    collected: Vec<Packer>,
+    collected: Vec<Collected>,
     /// Of the probe that is read.
     rounds: Vec<Rounds>,
     last_scraped: Vec<f64>,
@@ -30,7 +41,7 @@ pub(super) struct Reading {
 impl Reading {
     /// Nothing yet of these instances. `source` is what the user calls the store.
     pub(super) fn new(source: &str, vocabulary: &Vocabulary, fleet: Fleet) -> Self {
-        let mut collected: Vec<Packer> = Vec::new();
+        let mut collected: Vec<Collected> = Vec::new();
         let mut eras = Vec::new();
         for at in 0..fleet.len() {
             let first = collected.len();
@@ -41,7 +52,8 @@ impl Reading {
                 let known = told.iter().position(|one| *one == instance);
                 own.push((from, first + known.unwrap_or(told.len())));
                 if known.is_none() {
-                    collected.push(Packer::new(source, instance.clone(), vocabulary));
+                    let packer = Packer::new(source, instance.clone(), vocabulary);
+                    collected.push(Collected { packer, rounds: 0, whose: at });
                     told.push(instance);
                 }
             }
@@ -55,6 +67,11 @@ impl Reading {
     /// How many observations there are so far.
     pub(super) const fn observations(&self) -> usize {
         self.observations
+    }
+
+    /// How many rounds there are so far of the probe that is read.
+    pub(super) fn rounds(&self) -> usize {
+        self.rounds.iter().map(Rounds::len).sum()
     }
 
     /// Takes in the ends of rounds of a probe.
@@ -91,21 +108,22 @@ impl Reading {
             let mut values: Vec<(usize, Value)> = Vec::new();
             for sample in &one.values.0 {
                 let Some((round_at, round)) = rounds.at(sample.at) else { continue };
-                // A store that shows where a series ends shows it as NaN.
-                if !round.counts || last.is_some_and(|last| round_at <= last) || sample.value.is_nan() {
+                // A store that shows where a series ends shows it as NaN. Scrapes that failed show no new round, so of
+                // a new one that is what the agent said, and counted as what is no number.
+                if !round.counts || last.is_some_and(|last| round_at <= last) {
                     continue;
                 }
                 last = Some(round_at);
-                let Some((_, which)) = eras.iter().rfind(|(from, _)| *from <= sample.at) else { continue };
+                let Some(which) = era(eras, round.scraped) else { continue };
                 let (timestamp, disturbed) = (round.ended, round.disturbed);
-                values.push((*which, Value { timestamp, value: sample.value, disturbed }));
+                values.push((which, Value { timestamp, value: sample.value, disturbed }));
             }
-            self.observations += values.len();
+            self.observations += values.iter().filter(|(_, value)| value.value.is_finite()).count();
             for of_era in values.chunk_by(|(a, _), (b, _)| a == b) {
                 if let Some((which, _)) = of_era.first()
                     && let Some(collected) = self.collected.get_mut(*which)
                 {
-                    collected.series(&key, of_era.iter().map(|(_, value)| *value));
+                    collected.packer.series(&key, of_era.iter().map(|(_, value)| *value));
                 }
             }
             if let Some(last) = last {
@@ -116,31 +134,56 @@ impl Reading {
 
     /// Forgets the rounds of one probe, as those of all together would be the most of all that is kept.
     pub(super) fn end_probe(&mut self) {
-        for (at, rounds) in self.rounds.iter_mut().enumerate() {
+        for ((rounds, last), eras) in self.rounds.iter_mut().zip(&mut self.last_scraped).zip(&self.eras) {
             let rounds = std::mem::take(rounds);
-            if let Some(last) = self.last_scraped.get_mut(at) {
-                *last = last.max(rounds.last_scraped());
+            *last = last.max(rounds.last_scraped());
+            for scraped in rounds.iter().filter(|round| round.counts).map(|round| round.scraped) {
+                if let Some(collected) = era(eras, scraped).and_then(|which| self.collected.get_mut(which)) {
+                    collected.rounds += 1;
+                }
             }
-            let latest = self.eras.get(at).and_then(|eras| eras.last());
-            if let Some(collected) = latest.and_then(|(_, which)| self.collected.get_mut(*which)) {
-                collected.about().discarded.clock_resets += rounds.clock_resets();
+            if let Some(collected) = eras.last().and_then(|(_, which)| self.collected.get_mut(*which)) {
+                collected.packer.about().discarded.clock_resets += rounds.clock_resets();
             }
         }
     }
 
-    /// All instances, at the end of the span.
-    pub(super) fn finish(mut self, to: f64) -> Vec<Packed> {
-        for (eras, last) in self.eras.iter().zip(&self.last_scraped) {
-            let age = to - last;
-            if let Some(collected) = eras.last().and_then(|(_, which)| self.collected.get_mut(*which))
-                && age > STALE_SECONDS
-                && *last > 0.0
-            {
-                collected.about().stale_seconds = Some(age);
+    /// All instances as what they were last, at the end of the span; the rounds of what they were before are named.
+    pub(super) fn finish(self, to: f64) -> Vec<Packed> {
+        let Self { eras, collected, last_scraped, .. } = self;
+        // In the order in which each was the last time.
+        let turn = |at: usize, one: &Collected| {
+            eras.get(one.whose).and_then(|eras| eras.iter().rposition(|(_, which)| *which == at))
+        };
+        let mut turns: Vec<(usize, Option<usize>, Collected)> = collected
+            .into_iter()
+            .enumerate()
+            .map(|(at, one)| (one.whose, turn(at, &one), one))
+            .filter(|(.., one)| one.rounds > 0)
+            .collect();
+        turns.sort_by_key(|(whose, turn, _)| (*whose, *turn));
+        let mut all = Vec::new();
+        let mut turns = turns.into_iter().peekable();
+        let mut before: Vec<(usize, Instance)> = Vec::new();
+        while let Some((whose, _, mut one)) = turns.next() {
+            if turns.peek().is_some_and(|(next, ..)| *next == whose) {
+                before.push((one.rounds, one.packer.about().instance.clone()));
+                continue;
             }
+            let about = one.packer.about();
+            let is = about.instance.labels.clone();
+            let left_out = before.drain(..).map(|(rounds, was)| before_change(rounds, &was.labels, &is));
+            about.left_out.extend(left_out);
+            let age = last_scraped.get(whose).filter(|last| **last > 0.0).map(|last| to - last);
+            about.stale_seconds = age.filter(|age| *age > STALE_SECONDS);
+            all.push(one.packer.pack());
         }
-        let mut packed: Vec<Packed> = self.collected.into_iter().map(Packer::pack).collect();
-        packed.retain(|packed| !packed.is_empty());
-        packed
+        all.retain(|packed| !packed.is_empty());
+        all
     }
+}
+
+/// What an instance was at a time.
+fn era(eras: &[(f64, usize)], at: f64) -> Option<usize> {
+    eras.iter().rfind(|(from, _)| *from <= at).map(|(_, which)| *which)
 }

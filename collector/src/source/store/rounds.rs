@@ -65,6 +65,23 @@ impl Rounds {
         self.rounds.get(at).map(|round| (at, *round))
     }
 
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.rounds.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rounds.is_empty()
+    }
+
+    /// All of them, in the order of their scrapes.
+    pub fn iter(&self) -> impl Iterator<Item = &Round> {
+        self.rounds.iter()
+    }
+
     /// How often the clock was set back.
     #[must_use]
     pub fn clock_resets(&self) -> usize {
