@@ -208,6 +208,7 @@ impl std::fmt::Display for Warning {
 impl Warning {
     /// What is true of each of several rows in a way of its own, and what is said of all of them; nothing of its own where
     /// the whole text is.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what has nothing of a row's own needs no line here")]
     pub(crate) fn of_one_row(&self) -> (Option<String>, String) {
         let (own, shared) = match self {
             Self::CoarseClock { tick } => (

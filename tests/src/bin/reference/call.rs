@@ -1,5 +1,6 @@
 //! `lat_syscall null` and `open` through the C library; `read` and `write` past its wrappers, which in a process with
-//! several threads spend some 10 ns on whether the thread is being cancelled.
+//! several threads spend some 10 ns on whether the thread is being cancelled; and the same loop around calls that lmbench
+//! does not have.
 //!
 //! A second thread sleeps beside: a process that shares its file descriptors with nobody is spared the counting of
 //! references to each file, some 25 ns a call. The agent has several threads, as nearly every service has.
@@ -53,6 +54,30 @@ pub(super) fn write() -> anyhow::Result<f64> {
         // SAFETY: the kernel reads one byte from a valid pointer.
         let written = unsafe { libc::syscall(libc::SYS_write, null.as_raw_fd(), byte.as_ptr(), 1_usize) };
         ensure!(written == 1, "/dev/null is full");
+        Ok(())
+    })
+}
+
+/// The time, asked past the vDSO.
+pub(super) fn clock() -> anyhow::Result<f64> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    time(|| {
+        let now: *mut libc::timespec = &raw mut now;
+        // SAFETY: the kernel writes one timespec to a valid, exclusive pointer.
+        let asked = unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, now) };
+        ensure!(asked == 0, "clock_gettime");
+        Ok(())
+    })
+}
+
+/// Wakes whoever waits on a word, which is nobody.
+pub(super) fn futex() -> anyhow::Result<f64> {
+    let word = 0_u32;
+    time(|| {
+        let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+        // SAFETY: the kernel only takes the address, of a word that outlives the call, as a name.
+        let woken = unsafe { libc::syscall(libc::SYS_futex, &raw const word, operation, 1) };
+        ensure!(woken == 0, "somebody waited");
         Ok(())
     })
 }

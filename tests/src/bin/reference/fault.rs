@@ -4,7 +4,9 @@
 //! intervals as short as those of all references: a third of a millisecond on end has interruptions in it.
 #![expect(unsafe_code, reason = "a mapping that is only touched has no safe form")]
 
+use std::ffi::c_void;
 use std::num::NonZeroUsize;
+use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -21,7 +23,16 @@ const INTERVAL: usize = 16;
 const PASSES: usize = 41;
 const PAUSE: Duration = Duration::from_millis(20);
 
-pub(super) fn anonymous() -> anyhow::Result<f64> {
+/// Of which touch of a page the time counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touch {
+    /// The first one.
+    First,
+    /// The first one after the page was given back, its page table still there.
+    Again,
+}
+
+pub(super) fn anonymous(touch: Touch) -> anyhow::Result<f64> {
     // 97 has no divisor in common with the number of pages: each comes once.
     let order: Vec<usize> = (0..PAGES).map(|page| page * 97 % PAGES * PAGE).collect();
     let length = NonZeroUsize::new(PAGES * PAGE).context("no pages")?;
@@ -33,18 +44,27 @@ pub(super) fn anonymous() -> anyhow::Result<f64> {
         let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE)? };
         // SAFETY: the range is the mapping just made, and no reference into it exists.
         unsafe { madvise(start, length.get(), MmapAdvise::MADV_NOHUGEPAGE)? };
+        if touch == Touch::Again {
+            order.iter().for_each(|offset| touch_page(start, *offset));
+            // SAFETY: the range is the mapping, and nothing in it is read again.
+            unsafe { madvise(start, length.get(), MmapAdvise::MADV_DONTNEED)? };
+        }
         for offsets in order.chunks(INTERVAL) {
             let begin = Instant::now();
-            for offset in offsets {
-                // SAFETY: every offset lies within the mapping.
-                let address = unsafe { start.cast::<u8>().add(*offset) };
-                // SAFETY: the mapping is writable, and nobody else knows of it.
-                unsafe { address.write_volatile(1) };
-            }
+            offsets.iter().for_each(|offset| touch_page(start, *offset));
             seconds.push(begin.elapsed().as_secs_f64() / f64::from(u32::try_from(offsets.len())?));
         }
         // SAFETY: the range is the mapping, which is not used after.
         unsafe { munmap(start, length.get())? };
     }
     Ok(super::median(seconds))
+}
+
+/// Writes to a page of the mapping that begins at `start`.
+#[inline]
+fn touch_page(start: NonNull<c_void>, offset: usize) {
+    // SAFETY: every offset lies within the mapping.
+    let address = unsafe { start.cast::<u8>().add(offset) };
+    // SAFETY: the mapping is writable, and nobody else knows of it.
+    unsafe { address.write_volatile(1) };
 }

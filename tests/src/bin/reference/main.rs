@@ -23,6 +23,8 @@ mod wake_up;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 
 /// Shortest interval: several hundred times what reading the clock takes, and shorter than the time between two
 /// interruptions on a machine that has many, so that the median has none in it.
@@ -30,6 +32,14 @@ const ENOUGH: Duration = Duration::from_micros(10);
 
 /// Intervals whose median counts.
 const TRIES: usize = 2001;
+
+/// Moves the calling thread to a CPU, if one is named.
+fn go_to(cpu: Option<&String>) -> anyhow::Result<()> {
+    let Some(cpu) = cpu else { return Ok(()) };
+    let mut set = CpuSet::new();
+    set.set(cpu.parse().context("no CPU")?)?;
+    Ok(sched_setaffinity(Pid::this(), &set)?)
+}
 
 /// What answers: lmbench's servers are processes; the agent's partner is a thread, which shares its page tables.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +66,10 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "syscall_write" => call::write(),
         "syscall_open" => call::open(argument()?),
         "vm_exit" => exit::cpuid(),
-        "page_fault" => fault::anonymous(),
+        "syscall_clock" => call::clock(),
+        "syscall_futex" => call::futex(),
+        "page_fault" => fault::anonymous(fault::Touch::First),
+        "page_fault_again" => fault::anonymous(fault::Touch::Again),
         "wake_up" => wake_up::delay(),
         "lost" => gap::lost(),
         "gap" => gap::length(),
@@ -66,10 +79,10 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "proc_exec" => process::exec(argument()?),
         "pipe" => pipe::exchange(Far::Process, rest.first()),
         "pipe_threads" => pipe::exchange(Far::Thread, None),
-        "udp" => network::udp(Far::Process),
-        "udp_threads" => network::udp(Far::Thread),
-        "tcp" => network::tcp(Far::Process),
-        "tcp_threads" => network::tcp(Far::Thread),
+        "udp" => network::udp(Far::Process, rest.first()),
+        "udp_threads" => network::udp(Far::Thread, None),
+        "tcp" => network::tcp(Far::Process, rest.first()),
+        "tcp_threads" => network::tcp(Far::Thread, None),
         "connect" => network::connect(),
         _ => bail!("there is no reference {name}"),
     }

@@ -1,4 +1,5 @@
-//! `lat_udp`, `lat_tcp` and `lat_connect` over the loopback interface: a client, and a server in a child.
+//! `lat_udp`, `lat_tcp` and `lat_connect` over the loopback interface: a client, and a server in a child, on the same CPU
+//! or on another.
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
 use std::io::{Read as _, Write as _};
@@ -23,7 +24,7 @@ struct Server(Option<Pid>);
 
 impl Server {
     /// Runs `serve` in a child or a thread.
-    fn start(far: Far, serve: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> anyhow::Result<Self> {
+    fn start(far: Far, serve: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<Self> {
         if matches!(far, Far::Thread) {
             // An error shows at the client.
             std::thread::spawn(serve);
@@ -54,12 +55,14 @@ fn local() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
-pub(super) fn udp(far: Far) -> anyhow::Result<f64> {
+pub(super) fn udp(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
     let (ours, theirs) = (UdpSocket::bind(local())?, UdpSocket::bind(local())?);
     ours.connect(theirs.local_addr()?)?;
     ours.set_read_timeout(Some(Duration::from_secs(5)))?;
     theirs.connect(ours.local_addr()?)?;
+    let other = other_cpu.cloned();
     let _server = Server::start(far, move || {
+        super::go_to(other.as_ref())?;
         let mut message = [0; MESSAGE];
         loop {
             theirs.recv(&mut message)?;
@@ -74,10 +77,12 @@ pub(super) fn udp(far: Far) -> anyhow::Result<f64> {
     })
 }
 
-pub(super) fn tcp(far: Far) -> anyhow::Result<f64> {
+pub(super) fn tcp(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
     let listener = TcpListener::bind(local())?;
     let address = listener.local_addr()?;
+    let other = other_cpu.cloned();
     let _server = Server::start(far, move || {
+        super::go_to(other.as_ref())?;
         let (mut stream, _) = listener.accept()?;
         stream.set_nodelay(true)?;
         let mut message = [0; MESSAGE];

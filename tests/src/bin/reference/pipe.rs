@@ -3,21 +3,20 @@
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
-use anyhow::{Context as _, ensure};
-use nix::sched::{CpuSet, sched_setaffinity};
+use anyhow::ensure;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe, read, write};
 
 use super::{Far, time};
 
 pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
-    let other: Option<usize> = other_cpu.map(|cpu| cpu.parse()).transpose().context("no CPU")?;
+    let other = other_cpu.cloned();
     let (their_end, to_them) = pipe()?;
     let (our_end, to_us) = pipe()?;
     let child = match far {
         Far::Process => Some(fork_echo((their_end, to_us), &to_them, other)?),
         Far::Thread => {
-            std::thread::spawn(move || echo(&their_end, &to_us, other));
+            std::thread::spawn(move || echo(&their_end, &to_us, other.as_ref()));
             None
         }
     };
@@ -35,14 +34,14 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
 }
 
 /// A child that answers on these ends; the parent's copies are closed.
-fn fork_echo(ends: (OwnedFd, OwnedFd), to_them: &OwnedFd, cpu: Option<usize>) -> anyhow::Result<Pid> {
+fn fork_echo(ends: (OwnedFd, OwnedFd), to_them: &OwnedFd, cpu: Option<String>) -> anyhow::Result<Pid> {
     // SAFETY: this process has one thread.
     match unsafe { fork()? } {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
             // Or it would keep open what tells it the end.
             let _closed = nix::unistd::close(to_them.as_raw_fd());
-            let status = i32::from(echo(&ends.0, &ends.1, cpu).is_err());
+            let status = i32::from(echo(&ends.0, &ends.1, cpu.as_ref()).is_err());
             // SAFETY: ends the process without running anything of the parent's.
             unsafe { nix::libc::_exit(status) }
         }
@@ -50,12 +49,8 @@ fn fork_echo(ends: (OwnedFd, OwnedFd), to_them: &OwnedFd, cpu: Option<usize>) ->
 }
 
 /// Answers until the other side has no more to say.
-fn echo(from: &OwnedFd, to: &OwnedFd, cpu: Option<usize>) -> nix::Result<()> {
-    if let Some(cpu) = cpu {
-        let mut set = CpuSet::new();
-        set.set(cpu)?;
-        sched_setaffinity(Pid::this(), &set)?;
-    }
+fn echo(from: &OwnedFd, to: &OwnedFd, cpu: Option<&String>) -> anyhow::Result<()> {
+    super::go_to(cpu)?;
     let mut byte = [0];
     while read(from, &mut byte)? == 1 {
         write(to, &byte)?;

@@ -41,6 +41,8 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         ("write a byte", "write", "lat_syscall write", ["syscall_write", ""]),
         ("open and close, root", "openat_close", "lat_syscall open", ["syscall_open", &agent]),
         ("open and close, tmpfs", "openat_close_tmpfs", "lat_syscall open", ["syscall_open", "/dev/null"]),
+        ("clock, as a system call", "clock_gettime", "lat_syscall's loop", ["syscall_clock", ""]),
+        ("futex", "futex", "lat_syscall's loop", ["syscall_futex", ""]),
     ] {
         let (family, labels) = syscall(call);
         let ours = ours("syscall", family, &labels);
@@ -53,6 +55,10 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let fault = ours("page_fault", "tierprobe_page_fault_seconds", &[("touch", "first_touch")]);
     row("page fault, first", "lat_pagefault, anonymous", fault, Start::Pinned, NEAR, "", &|| {
         site.reference(&["page_fault"])
+    });
+    let again = ours("page_fault", "tierprobe_page_fault_seconds", &[("touch", "retouch")]);
+    row("page fault, again", "lat_pagefault, given back", again, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["page_fault_again"])
     });
 
     let ping_pong = |labels| ours("scheduler", "tierprobe_scheduler_ping_pong_seconds", labels);
@@ -143,6 +149,14 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("TCP loopback", "lat_tcp with threads", tcp, Start::Pinned, CLOSE, "", &|| {
         site.reference(&["tcp_threads"])
     });
+    for (figure, protocol, reference) in
+        [("UDP across CPUs", "udp", "lat_udp"), ("TCP across CPUs", "tcp", "lat_tcp")]
+    {
+        let labels =
+            [("protocol", protocol), ("path", "loopback"), ("placement", "cross_cpu"), ("size", "64")];
+        let ours = ours("network", "tierprobe_network_round_trip_seconds", &labels);
+        row(figure, reference, ours, Start::OnBoth, NEAR, "", &|| site.reference(&[protocol, &other]));
+    }
     let connect = ours(
         "network",
         "tierprobe_network_connect_seconds",
