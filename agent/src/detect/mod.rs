@@ -4,6 +4,7 @@
 //! purely. The order of the table is the order in which evidence is shown.
 
 mod acpi;
+mod below;
 mod cgroup;
 mod claim;
 mod cloud;
@@ -60,10 +61,10 @@ const DETECTORS: &[&dyn Detector] = &[
     &dmi::Dmi,
     &acpi::Acpi,
     &device_tree::DeviceTree,
-    &xen::Xen,
     &partition::Partitions,
     &zone::Zones,
     &pci::Pci,
+    &xen::Xen,
     &cloud::Clouds,
     &confidential::Confidential,
     &roles::Roles,
