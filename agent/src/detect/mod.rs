@@ -38,6 +38,7 @@ use crate::machine::Machine;
 use finding::Findings;
 
 pub(crate) use marker::variables;
+pub(crate) use mount::is_of_an_image;
 
 /// A reader of one kind of evidence.
 trait Detector: Sync {
