@@ -22,7 +22,7 @@ const PUBLIC: &[&str] = &[
          kubelet kubepods kubernetes layers libpod libvirt linuxkit lxc lxd machine machines manager merged \
          monitor nerdctl newroot nomad nsjail nspawn oci openvz ostree overlay2 overlayfs parent pause payload pod podman \
          pods pouch proot qemu rancher rkt runc runsc sandbox sandboxes sandboxing secrets serviceaccount \
-         shared singularity slurm slurmd snapd snapshots snapshotter step storage supervise task tasks termination \
+         shared singularity slurm slurmd snapd snapshot snapshots snapshotter step storage supervise task tasks termination \
          uid userdata v1 v2 vserver worker wsl",
     // Processes.
     "bash dumb kthreadd openrc runit s6 sh sleep ssh sshd tierprobe tini upstart",

@@ -89,6 +89,8 @@ impl super::Detector for Mounts {
             } else if root.source.starts_with("/dev/") && root.root == "/" {
                 // Sandboxes that keep the host's files have namespaces that say more.
                 findings.oppose(container(ANY), 0.9, file, &value);
+            } else if is_of_the_host(root) {
+                findings.oppose(container(ANY), 0.9, file, &value);
             } else if root.source.starts_with("/dev/") && root.root.contains("/machines/") {
                 findings.support(container("nspawn"), 0.6, file, &value);
             } else if root.source.starts_with("/dev/") && !is_subvolume(root) {
@@ -178,6 +180,20 @@ fn is_image(root: &Mount<'_>) -> bool {
 /// Whether an option of a mount says that an image of the host's own is mounted.
 pub(crate) fn is_of_an_image(option: &str) -> bool {
     IMAGES.iter().any(|part| option.contains(part))
+}
+
+/// Whether the root is where an installer puts a host's own: subvolumes of btrfs as Fedora, Debian, Ubuntu and openSUSE
+/// name them, a deployment of OSTree, a boot environment of ZFS. Runtimes put the roots of containers elsewhere.
+fn is_of_the_host(root: &Mount<'_>) -> bool {
+    let deployment = root.root.starts_with("/ostree/deploy/");
+    match root.fstype {
+        "btrfs" => {
+            let is_subvolume = matches!(root.root, "/root" | "/@" | "/@rootfs");
+            deployment || is_subvolume || root.root.starts_with("/@/.snapshots/")
+        }
+        "zfs" => root.root == "/" && root.source.contains("/ROOT/"),
+        _ => deployment,
+    }
 }
 
 /// Whether the host itself may have a directory for its root: a subvolume of btrfs, or a deployment of OSTree.
