@@ -2,6 +2,8 @@
 //!
 //! A file that detection knows line by line keeps what detection looks at; of all others only secrets are masked.
 
+use std::fmt::Write as _;
+
 use super::mask::{Masker, is_secret_key};
 
 /// Bytes of an ACPI table's header, and of the FADT up to the end of its flags (ACPI specification, section 5.2).
@@ -84,14 +86,17 @@ fn old_mount(masker: &mut Masker, line: &str) -> String {
     format!("{source} {point} {fstype} {} 0 0", options(masker, fstype, own))
 }
 
-/// Of the options whether it may be written to, and where an overlay's upper layer is.
+/// Of the options whether it may be written to, and of an overlay where its upper layer or its image is.
 fn options(masker: &mut Masker, fstype: &str, options: &str) -> String {
-    let access = if options.split(',').next() == Some("ro") { "ro" } else { "rw" };
-    let upper = options.split(',').find_map(|option| option.strip_prefix("upperdir="));
-    match upper.filter(|_| fstype == "overlay") {
-        Some(upper) => format!("{access},upperdir={}", masker.words(upper)),
-        None => access.to_owned(),
+    let mut kept = if options.split(',').next() == Some("ro") { "ro" } else { "rw" }.to_owned();
+    let layers = options.split(',').filter_map(|option| {
+        let (key, path) = option.split_once('=')?;
+        (key == "upperdir" || crate::detect::is_of_an_image(option)).then_some((key, path))
+    });
+    for (key, path) in layers.filter(|_| fstype == "overlay") {
+        let _infallible = write!(kept, ",{key}={}", masker.words(path));
     }
+    kept
 }
 
 /// The kernel's parameters with their keys, and of what follows `--` and is its first process's only public words.
@@ -155,6 +160,17 @@ mod tests {
         for secret in ["alice", "8c1f5a0d"] {
             assert!(!masked.contains(secret), "{masked}");
         }
+    }
+
+    #[test]
+    fn an_overlay_keeps_that_it_is_an_image() {
+        let options = "ro,lowerdir+=/run/ostree/.private/cfsroot-lower,datadir+=/sysroot/ostree/repo/objects";
+        let line = format!("30 1 0:36 / / ro - overlay composefs:b4f6 {options},lowerdir+=/srv/alice\n");
+        let masked = reduce("proc/self/mountinfo", &line);
+        assert!(
+            masked.contains(" overlay composefs:") && masked.ends_with(&format!(" {options}\n")),
+            "{masked}"
+        );
     }
 
     #[test]

@@ -6,10 +6,10 @@
 /// The words, in lower case, a blank between two.
 const PUBLIC: &[&str] = &[
     // Directories and files.
-    "all app apparmor apps bin boot bpf cache cgroup cgroup2 conf config data debug dev device devices devpts \
+    "all app apparmor apps bin boot bpf cache cfsroot cgroup cgroup2 composefs conf config data debug dev device devices devpts \
          devtmpfs disk efi efivars etc files firmware flatpak fs home host hostfs hostname hosts hugepages img init \
-         initrd journal kernel lib lib64 live local lock log logs loop mapper media mnt mount mounts mqueue \
-         net netns none ns null opt overlay pid proc pstore pts ram resolv root rootfs run sbin scope \
+         initrd journal kernel lib lib64 live local lock log logs loop lower mapper media mnt mount mounts \
+         mqueue net netns none ns null objects opt overlay pid private proc pstore pts ram repo resolv root rootfs run sbin scope \
          security self selinux service session share shm slice snap socket src srv sys sysfs sysroot system \
          systemd target tmp tmpfs tracing udev unified upper user usr var vol volume volumes work zero zram",
     // Controllers of control groups.
@@ -22,7 +22,7 @@ const PUBLIC: &[&str] = &[
          kubelet kubepods kubernetes layers libpod libvirt linuxkit lxc lxd machine machines manager merged \
          monitor nerdctl newroot nomad nsjail nspawn oci openvz ostree overlay2 overlayfs parent pause payload pod podman \
          pods pouch proot qemu rancher rkt runc runsc sandbox sandboxes sandboxing secrets serviceaccount \
-         shared singularity slurm slurmd snapd snapshots snapshotter step storage supervise task tasks termination \
+         shared singularity slurm slurmd snapd snapshot snapshots snapshotter step storage supervise task tasks termination \
          uid userdata v1 v2 vserver worker wsl",
     // Processes.
     "bash dumb kthreadd openrc runit s6 sh sleep ssh sshd tierprobe tini upstart",

@@ -3,7 +3,7 @@
 //! The table headers name their maker (ACPI specification, section 5.2.6: OEM id at offset 10, OEM table id at
 //! 16, creator at 28) but are readable by root alone; the ids of the devices are readable by all.
 
-use super::claim::{Claim, VIRTUAL, machine, vmm};
+use super::claim::{Claim, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
 use crate::machine::{Arch, Machine};
 
@@ -59,6 +59,11 @@ fn tables(machine_: &Machine, findings: &mut Findings) {
             if !seen.contains(claim) {
                 findings.support(*claim, *weight, &path, &value);
                 seen.push(*claim);
+                // VirtualBox answers CPUID as KVM does, so that Linux guests use KVM's clock.
+                if oem == "VBOX" {
+                    findings.support(hypervisor("virtualbox"), 0.95, &path, &value);
+                    findings.oppose(hypervisor("kvm"), 0.995, &path, &value);
+                }
                 // Hyper-V and Virtual PC alike; the latter without a hypervisor bit.
                 if oem == "VRTUAL" {
                     findings.support(machine(VIRTUAL), 0.985, &path, &value);
@@ -70,7 +75,8 @@ fn tables(machine_: &Machine, findings: &mut Findings) {
             } else {
                 vmm("qemu")
             };
-            findings.support(claim, 0.985, &path, &value);
+            // Surer than SMBIOS, whose strings QEMU writes as it is told: others' stand there for a disguise.
+            findings.support(claim, 0.99, &path, &value);
         } else if oem == "BOCHS" && *name == "DSDT" && lacks_dmi(machine_) {
             findings.support(vmm("qemu_microvm"), 0.8, &path, &value);
         }

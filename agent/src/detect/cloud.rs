@@ -3,9 +3,10 @@
 //! To add a cloud, add a row to [`CLOUDS`]: its name (lower snake case), the file that shows it, how the text
 //! compares ([`Text::Starts`], `Ends`, `Has`, or `Exists` for a file that says by being there), the text, and of a
 //! hundred machines that show this, in how many it is that cloud (0.97 for ninety-seven). Say above the row who
-//! documents it. That is all.
+//! documents it. That is all. What a kernel, a disk or a package shows goes to [`SOFTWARE`] instead: software runs
+//! elsewhere, too.
 
-use super::claim::cloud;
+use super::claim::{Claim, VIRTUAL, cloud, hypervisor, machine};
 use super::finding::Findings;
 use crate::machine::Machine;
 
@@ -38,6 +39,11 @@ const UUID: &str = "/sys/class/dmi/id/product_uuid";
 const CMDLINE: &str = "/proc/cmdline";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
+/// The tag of all of Azure's machines.
+const AZURE_TAG: &str = "7783-7084-3265-9085-8269-3286-77";
+
+const WOULD_TELL: &str = "which cloud this is";
+
 /// What all users may read.
 const CLOUDS: &[Row] = &[
     // Amazon: systemd, virt-what, ohai.
@@ -47,10 +53,8 @@ const CLOUDS: &[Row] = &[
     // Google: systemd, virt-what; Facter for the firmware, which Chromebooks may have too.
     ("gcp", PRODUCT, Starts("Google Compute Engine"), 0.97),
     ("gcp", BIOS, Starts("Google"), 0.7),
-    // Microsoft: cloud-init for the tag, ohai for the agent and the DHCP option.
-    ("azure", ASSET_TAG, Starts("7783-7084-3265-9085-8269-3286-77"), 0.97),
-    ("azure", "/usr/sbin/waagent", Exists, 0.7),
-    ("azure", "/var/lib/dhcp/dhclient.eth0.leases", Has("unknown-245"), 0.8),
+    // Microsoft: cloud-init.
+    ("azure", ASSET_TAG, Starts(AZURE_TAG), 0.97),
     // Alibaba: systemd, cloud-init; ohai for the vendor.
     ("alibaba", PRODUCT, Starts("Alibaba Cloud ECS"), 0.97),
     ("alibaba", VENDOR, Starts("Alibaba Cloud"), 0.97),
@@ -94,37 +98,57 @@ const CLOUDS: &[Row] = &[
     ("kubevirt", VENDOR, Starts("KubeVirt"), 0.97),
     // Xen's id of the domain: cloud-init, ohai.
     ("aws", "/sys/hypervisor/uuid", Starts("ec2"), 0.95),
-    // Words of the kernel's command line and release: cloud-init, ohai.
-    ("scaleway", CMDLINE, Has(" scaleway"), 0.8),
-    ("vultr", CMDLINE, Has(" vultr"), 0.8),
-    ("rackspace", RELEASE, Ends("-rscloud"), 0.9),
-    // Kernels that distributions build for one cloud (Ubuntu, Amazon Linux, Azure Linux). They run elsewhere, too.
-    ("aws", RELEASE, Ends("-aws"), 0.8),
-    ("aws", RELEASE, Has(".amzn"), 0.8),
-    ("azure", RELEASE, Ends("-azure"), 0.8),
-    ("azure", RELEASE, Ends("-azure-fde"), 0.8),
-    ("gcp", RELEASE, Ends("-gcp"), 0.8),
-    ("gcp", RELEASE, Ends("-gke"), 0.8),
-    ("oracle_cloud", RELEASE, Ends("-oracle"), 0.8),
-    ("linode", RELEASE, Has("-linode"), 0.8),
-    // Disks with configuration for the first boot: cloud-init.
-    ("ibm_cloud", "/dev/disk/by-uuid/9796-932E", Exists, 0.9),
-    ("rbxcloud", "/dev/disk/by-label/CLOUDMD", Exists, 0.85),
-    ("opennebula", "/dev/disk/by-label/CONTEXT", Exists, 0.8),
-    // ohai. Anyone could write these; they are better than nothing.
-    ("eucalyptus", "/sys/class/net/eth0/address", Starts("d0:0d"), 0.7),
-    ("linode", "/etc/apt/sources.list", Has("linode"), 0.6),
-    ("softlayer", "/etc/chef/ohai/hints/softlayer.json", Exists, 0.7),
 ];
+
+/// Makers of machines in whose name many clouds let theirs stand: that of the monitor.
+const ANY_CLOUD: &[&str] = &["QEMU", "Xen", "Bochs", "Red Hat"];
+
+/// What software shows, and the vendors of the machines on which that is believed, beside those that tell no vendor:
+/// a kernel for Azure on a server of Dell's makes no cloud.
+const SOFTWARE: &[(&[&str], Row)] = &[
+    // The agent and the DHCP option of Azure: ohai.
+    (&["Microsoft Corporation"], ("azure", "/usr/sbin/waagent", Exists, 0.7)),
+    (&["Microsoft Corporation"], ("azure", "/var/lib/dhcp/dhclient.eth0.leases", Has("unknown-245"), 0.8)),
+    // Words of the kernel's command line and release, of kernels that the cloud itself gives: cloud-init, ohai.
+    (ANY_CLOUD, ("scaleway", CMDLINE, Has(" scaleway"), 0.8)),
+    (ANY_CLOUD, ("vultr", CMDLINE, Has(" vultr"), 0.8)),
+    (ANY_CLOUD, ("rackspace", RELEASE, Ends("-rscloud"), 0.9)),
+    (ANY_CLOUD, ("linode", RELEASE, Has("-linode"), 0.8)),
+    // Kernels that distributions build for one cloud (Ubuntu, Amazon Linux, Azure Linux).
+    (&["Amazon EC2"], ("aws", RELEASE, Ends("-aws"), 0.8)),
+    (&["Amazon EC2"], ("aws", RELEASE, Has(".amzn"), 0.8)),
+    (&["Microsoft Corporation"], ("azure", RELEASE, Ends("-azure"), 0.8)),
+    (&["Microsoft Corporation"], ("azure", RELEASE, Ends("-azure-fde"), 0.8)),
+    (&["Google"], ("gcp", RELEASE, Ends("-gcp"), 0.8)),
+    (&["Google"], ("gcp", RELEASE, Ends("-gke"), 0.8)),
+    // Oracle's machines have QEMU's name or that of Oracle's servers, as other machines have.
+    (&[], ("oracle_cloud", RELEASE, Ends("-oracle"), 0.8)),
+    // Disks with configuration for the first boot: cloud-init.
+    (ANY_CLOUD, ("ibm_cloud", "/dev/disk/by-uuid/9796-932E", Exists, 0.9)),
+    (ANY_CLOUD, ("rbxcloud", "/dev/disk/by-label/CLOUDMD", Exists, 0.85)),
+    (&["QEMU", "VMware"], ("opennebula", "/dev/disk/by-label/CONTEXT", Exists, 0.8)),
+    // ohai. Anyone could write these; they are better than nothing.
+    (ANY_CLOUD, ("eucalyptus", "/sys/class/net/eth0/address", Starts("d0:0d"), 0.7)),
+    (ANY_CLOUD, ("linode", "/etc/apt/sources.list", Has("linode"), 0.6)),
+    (ANY_CLOUD, ("softlayer", "/etc/chef/ohai/hints/softlayer.json", Exists, 0.7)),
+];
+
+/// The same of a name that any disk may have, believed under Xen alone: cloud-init.
+const UNDER_XEN: Row = ("ibm_cloud", "/dev/disk/by-label/METADATA", Exists, 0.8);
 
 /// What only root may read; looked at where the others say nothing.
 const FOR_ROOT: &[Row] = &[
     // cloud-init.
     ("brightbox", SERIAL, Ends(".brightbox.com"), 0.97),
     ("gcp", SERIAL, Starts("GoogleCloud-"), 0.97),
-    ("aws", SERIAL, Starts("ec2"), 0.85),
-    ("aws", UUID, Ec2Uuid, 0.85),
+    EC2_SERIAL,
+    EC2_UUID,
 ];
+
+const EC2_SERIAL: Row = ("aws", SERIAL, Starts("ec2"), 0.85);
+
+/// One UUID of some thousands looks so by chance: believed where the serial number or CPUID's hypervisor bit agrees.
+const EC2_UUID: Row = ("aws", UUID, Ec2Uuid, 0.85);
 
 /// Compares files with the rows.
 #[derive(Debug)]
@@ -135,27 +159,68 @@ impl super::Detector for Clouds {
         "cloud"
     }
 
-    fn detect(&self, machine: &Machine, findings: &mut Findings) {
-        let found = CLOUDS.iter().filter(|row| look(row, machine, findings)).count();
+    fn detect(&self, machine_: &Machine, findings: &mut Findings) {
+        let mut found = CLOUDS.iter().filter(|row| look(row, machine_, findings)).count();
+        let vendor =
+            findings.text(&machine_.fs, VENDOR, WOULD_TELL).filter(|vendor| !vendor.trim().is_empty());
+        let believed = |vendors: &[&str]| {
+            vendor.as_deref().is_none_or(|vendor| vendors.iter().any(|known| vendor.starts_with(known)))
+        };
+        found += SOFTWARE
+            .iter()
+            .filter(|(vendors, row)| believed(vendors) && look(row, machine_, findings))
+            .count();
+        if says(hypervisor("xen"), findings) && look(&UNDER_XEN, machine_, findings) {
+            found += 1;
+        }
         if found == 0 {
             for row in FOR_ROOT {
-                look(row, machine, findings);
+                if *row != EC2_UUID || is_of_ec2(machine_, findings) {
+                    look(row, machine_, findings);
+                }
             }
         }
+        other_tag(machine_, findings);
+    }
+}
+
+/// Whether some evidence so far says so.
+fn says(claim: Claim, findings: &Findings) -> bool {
+    findings.evidence.iter().any(|finding| finding.supports && finding.claim == claim)
+}
+
+/// Whether a machine with such a UUID may be one of EC2's.
+fn is_of_ec2(machine_: &Machine, findings: &mut Findings) -> bool {
+    let bit = findings.evidence.iter().any(|finding| {
+        let of_bit = matches!(finding.detector, "cpuid" | "processor");
+        of_bit && finding.supports && finding.claim == machine(VIRTUAL)
+    });
+    let (_, file, wanted, _) = EC2_SERIAL;
+    let serial = findings.text(&machine_.fs, file, WOULD_TELL);
+    bit || serial.is_some_and(|serial| matches(wanted, serial.trim()).is_some())
+}
+
+/// Hyper-V writes a tag for each machine, and Azure one for all: another is somebody else's.
+fn other_tag(machine: &Machine, findings: &mut Findings) {
+    if says(cloud("azure"), findings)
+        && let Some(tag) = findings.text(&machine.fs, ASSET_TAG, WOULD_TELL)
+        && !tag.trim().is_empty()
+        && matches(Starts(AZURE_TAG), tag.trim()).is_none()
+    {
+        findings.oppose(cloud("azure"), 0.97, ASSET_TAG, "another tag than Azure's");
     }
 }
 
 /// Whether the machine shows what the row says, which is then noted.
 fn look((name, file, wanted, weight): &Row, machine: &Machine, findings: &mut Findings) -> bool {
-    let would_tell = "which cloud this is";
     if *wanted == Exists {
-        let exists = findings.exists(&machine.fs, file, would_tell);
+        let exists = findings.exists(&machine.fs, file, WOULD_TELL);
         if exists {
             findings.support(cloud(name), *weight, file, "exists");
         }
         return exists;
     }
-    let Some(text) = findings.text(&machine.fs, file, would_tell) else { return false };
+    let Some(text) = findings.text(&machine.fs, file, WOULD_TELL) else { return false };
     let Some(shown) = matches(*wanted, text.trim()) else { return false };
     findings.support(cloud(name), *weight, file, &shown);
     true

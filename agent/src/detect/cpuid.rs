@@ -1,8 +1,8 @@
 //! CPUID: the hypervisor bit and the signatures behind it.
 
-use super::claim::{Claim, VIRTUAL, hypervisor, machine, role, vmm};
+use super::claim::{Claim, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
-use crate::cpuid::{HypervPartition, Leaf};
+use crate::cpuid::Leaf;
 use crate::machine::Machine;
 
 /// Signatures and what they are evidence of, most telling first.
@@ -51,12 +51,6 @@ impl super::Detector for CpuidLeaves {
             if let Some((_, claim, weight)) = found {
                 findings.support(*claim, *weight, &format!("CPUID {number:#x}"), signature);
             }
-        }
-        // The partition that manages the others sees the bit and the signature too, and has the hardware.
-        if cpuid.hyperv_partition == Some(HypervPartition::Root) {
-            let (source, value) = ("CPUID 0x40000003", "Hyper-V's root partition: it runs on the hardware");
-            findings.oppose(machine(VIRTUAL), 0.998, source, value);
-            findings.support(role("hyperv_root"), 0.97, source, value);
         }
     }
 }

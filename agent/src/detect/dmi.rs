@@ -2,7 +2,9 @@
 //!
 //! `/sys/class/dmi/id/*`: world-readable but for serial numbers and UUIDs, which are not read.
 
-use super::claim::{Claim, MINIMAL, VIRTUAL, hypervisor, machine, vmm};
+use tierprobe_model::LayerKind;
+
+use super::claim::{Claim, MINIMAL, Subject, VIRTUAL, hypervisor, machine, vmm};
 use super::finding::Findings;
 use super::hardware;
 use super::processor::has_hypervisor_flag;
@@ -22,19 +24,22 @@ const fn row(field: &'static str, prefix: &'static str, claim: Claim, weight: f6
     Row { field, prefix, claim, weight }
 }
 
-/// QEMU's strings outweigh a clear hypervisor bit: a guest may be told to hide the bit, and no maker of hardware calls
-/// itself QEMU.
+/// What only QEMU, VMware, VirtualBox and Parallels write outweighs a clear hypervisor bit: a guest may be told to hide
+/// the bit, and no maker of hardware calls itself so. Oracle makes hardware too: the maker of VirtualBox's boards does
+/// not count here.
 const ROWS: &[Row] = &[
     // Their own sources, and systemd, virt-what, Facter and ohai, which agree on these.
     row("sys_vendor", "QEMU", vmm("qemu"), 0.985),
     row("product_name", "KVM", hypervisor("kvm"), 0.8),
     row("product_name", "Standard PC (", vmm("qemu"), 0.985),
-    row("bios_vendor", "SeaBIOS", vmm("qemu"), 0.6),
     row("sys_vendor", "Cloud Hypervisor", vmm("cloud_hypervisor"), 0.97),
     row("product_name", "cloud-hypervisor", vmm("cloud_hypervisor"), 0.95),
-    row("sys_vendor", "VMware", vmm("vmware"), 0.97),
-    row("product_name", "VirtualBox", vmm("virtualbox"), 0.97),
-    row("sys_vendor", "innotek GmbH", vmm("virtualbox"), 0.97),
+    row("product_name", "crosvm", vmm("crosvm"), 0.97),
+    row("bios_vendor", "crosvm", vmm("crosvm"), 0.97),
+    row("sys_vendor", "ChromiumOS", vmm("crosvm"), 0.8),
+    row("sys_vendor", "VMware", vmm("vmware"), 0.985),
+    row("product_name", "VirtualBox", vmm("virtualbox"), 0.985),
+    row("sys_vendor", "innotek GmbH", vmm("virtualbox"), 0.985),
     row("sys_vendor", "innotek GmbH", hypervisor("virtualbox"), 0.97),
     row("product_name", "VirtualBox", hypervisor("virtualbox"), 0.97),
     // Microsoft: virt-what, ohai; the version is systemd's.
@@ -43,8 +48,8 @@ const ROWS: &[Row] = &[
     // Xen's hvmloader; Facter for the product.
     row("sys_vendor", "Xen", hypervisor("xen"), 0.95),
     row("product_name", "HVM domU", vmm("xen"), 0.95),
-    // systemd; bhyve also virt-what, OpenBSD's vmm Facter, Veertu ohai.
-    row("sys_vendor", "Parallels", vmm("parallels"), 0.97),
+    // systemd; bhyve also virt-what, OpenBSD's vmm Facter and vmd's own source, Veertu ohai.
+    row("sys_vendor", "Parallels", vmm("parallels"), 0.985),
     row("sys_vendor", "Parallels", hypervisor("parallels"), 0.97),
     row("sys_vendor", "BHYVE", vmm("bhyve"), 0.95),
     row("product_name", "BHYVE", vmm("bhyve"), 0.95),
@@ -52,6 +57,7 @@ const ROWS: &[Row] = &[
     row("product_name", "Apple Virtualization", vmm("apple_vz"), 0.95),
     row("sys_vendor", "Veertu", vmm("veertu"), 0.95),
     row("product_name", "OpenBSD", vmm("openbsd_vmm"), 0.9),
+    row("sys_vendor", "OpenBSD", vmm("openbsd_vmm"), 0.95),
     // Software that starts virtual machines of KVM and calls them its own: systemd.
     row("product_name", "KubeVirt", hypervisor("kvm"), 0.9),
     row("product_name", "OpenStack", hypervisor("kvm"), 0.6),
@@ -68,10 +74,9 @@ const ROWS: &[Row] = &[
 /// What clouds and their software call machines that are virtual, whatever runs them. A clear hypervisor bit outweighs
 /// it: some of them rent out hardware too.
 const CLOUD_MACHINES: &[(&str, &str, Claim, f64)] = &[
-    // Amazon, Google (systemd); OpenStack, CloudStack, Joyent (cloud-init); DigitalOcean, Hetzner, Tencent and Linode
+    // Amazon (systemd); OpenStack, CloudStack, Joyent (cloud-init); DigitalOcean, Hetzner, Tencent and Linode
     // by what their instances show; the tags cloud-init's.
     ("sys_vendor", "Amazon EC2", vmm("nitro"), 0.7),
-    ("product_name", "Google Compute Engine", hypervisor("kvm"), 0.7),
     ("product_name", "OpenStack", machine(VIRTUAL), 0.9),
     ("product_name", "CloudStack", machine(VIRTUAL), 0.95),
     ("product_name", "Droplet", machine(VIRTUAL), 0.9),
@@ -87,10 +92,13 @@ const CLOUD_MACHINES: &[(&str, &str, Claim, f64)] = &[
     ("chassis_asset_tag", "OpenTelekomCloud", machine(VIRTUAL), 0.7),
 ];
 
-/// Firmware that is built for virtual machines: TianoCore's OVMF and its builds, and the monitors' own.
+/// Firmware that is built for virtual machines: TianoCore's OVMF and its builds, and the monitors' own. TianoCore by
+/// itself is the firmware of boards too: `EFI Development Kit II / NXP`.
 const VIRTUAL_FIRMWARE: &[&str] = &[
-    "EFI Development Kit II",
+    "EFI Development Kit II / OVMF",
     "EDK II",
+    "Debian distribution of EDK II",
+    "Proxmox distribution of EDK II",
     "Ubuntu distribution of EDK II",
     "SeaBIOS",
     "Xen",
@@ -112,10 +120,17 @@ impl super::Detector for Dmi {
 
     fn detect(&self, machine_: &Machine, findings: &mut Findings) {
         let fields = Fields::read(machine_, findings);
+        let mut names_another = false;
         for row in ROWS {
             if let Some((path, text)) = fields.starts(row.field, row.prefix) {
                 findings.support(row.claim, row.weight, path, text);
+                names_another |=
+                    row.claim.subject == Subject::Layer(LayerKind::Vmm) && row.claim != vmm("qemu");
             }
+        }
+        // QEMU's firmware, which others have borrowed.
+        if let Some((path, text)) = fields.starts("bios_vendor", "SeaBIOS").filter(|_| !names_another) {
+            findings.support(vmm("qemu"), 0.6, path, text);
         }
         relatives(machine_, &fields, findings);
         // Hitachi's partitions of a server; they do not set the hypervisor bit.
@@ -134,6 +149,12 @@ impl super::Detector for Dmi {
                     findings.support(*claim, *weight, path, text);
                 }
             }
+        }
+        if let Some((path, text)) = fields.starts("product_name", "Google Compute Engine") {
+            // Google calls its machines without a hypervisor so, too. Of those only x86 has CPUID to say it: elsewhere
+            // something else must tell of a virtual machine.
+            let weight = if machine_.arch == Arch::X86 { 0.7 } else { 0.3 };
+            findings.support(hypervisor("kvm"), weight, path, text);
         }
         for prefix in VIRTUAL_FIRMWARE {
             if let Some((path, text)) = fields.starts("bios_vendor", prefix) {
@@ -194,6 +215,7 @@ impl Fields {
 fn relatives(machine_: &Machine, fields: &Fields, findings: &mut Findings) {
     let cpuinfo = findings.text(&machine_.fs, "/proc/cpuinfo", "whether the kernel sees a hypervisor");
     let signatures = || machine_.cpuid.iter().flat_map(|cpuid| cpuid.leaves.values());
+    let is_hyperv = |signature: &String| signature == "Microsoft Hv";
     let flag = cpuinfo.as_deref().and_then(has_hypervisor_flag);
     let bit = machine_.cpuid.as_ref().map(|cpuid| cpuid.hypervisor_bit).or(flag);
     // VirtualBox and Parallels answer CPUID as KVM does, so that Linux guests use KVM's clock.
@@ -207,7 +229,7 @@ fn relatives(machine_: &Machine, fields: &Fields, findings: &mut Findings) {
         // Virtual PC calls itself as Hyper-V does, but does not answer CPUID as Hyper-V does.
         if fields.starts("product_version", "Hyper-V").is_none()
             && machine_.cpuid.is_some()
-            && !signatures().any(|signature| signature == "Microsoft Hv")
+            && !signatures().any(is_hyperv)
         {
             findings.support(vmm("virtual_pc"), 0.985, path, text);
         } else {
@@ -220,6 +242,16 @@ fn relatives(machine_: &Machine, fields: &Fields, findings: &mut Findings) {
         && fields.starts("sys_vendor", "Oracle Corporation").is_none()
     {
         findings.support(vmm("virtualbox"), 0.9, path, text);
+        findings.support(hypervisor("virtualbox"), 0.9, path, text);
+        findings.oppose(hypervisor("kvm"), 0.995, path, text);
+    }
+    // QEMU shows Hyper-V's signature in KVM's place to guests that are not to see KVM.
+    if let Some((path, text)) = fields.starts("sys_vendor", "QEMU")
+        && signatures().any(is_hyperv)
+        && signatures().all(is_hyperv)
+    {
+        findings.oppose(hypervisor("hyperv"), 0.96, path, text);
+        findings.support(hypervisor("kvm"), 0.6, path, text);
     }
     // QEMU used to come with the firmware of Bochs, but has processors of its own, or KVM's signature.
     let bochs = fields.starts("sys_vendor", "Bochs").or_else(|| fields.starts("bios_vendor", "Bochs"));

@@ -42,6 +42,8 @@ const ROWS: &[Row] = &[
         weight: 0.99,
     },
     Row { file: "/proc/cmdline", text: "agent.debug_console", claim: container("kata"), weight: 0.7 },
+    // The level of its agent's log, of which no other kernel is told.
+    Row { file: "/proc/cmdline", text: " agent.log=", claim: container("kata"), weight: 0.99 },
     // WSL 1 has no kernel of Linux's at all: Windows answers its system calls.
     Row { file: RELEASE, text: "-Microsoft", claim: sandbox("wsl"), weight: 0.95 },
     Row { file: VERSION, text: "-Microsoft (Microsoft@Microsoft.com)", claim: sandbox("wsl"), weight: 0.95 },

@@ -16,7 +16,7 @@ const FILES: &[(&str, Claim, f64)] = &[
     ("/.apptainer.d", container("apptainer"), 0.85),
     ("/.flatpak-info", container("flatpak"), 0.98),
     ("/dev/lxd/sock", container("lxd"), 0.85),
-    ("/dev/incus/sock", container("lxd"), 0.85),
+    ("/dev/incus/sock", container("incus"), 0.85),
     ("/run/kata-containers/sandbox", container("kata"), 0.8),
     ("/WEIRD_AL_YANKOVIC", container("charliecloud"), 0.8),
     // LXD's and Incus's virtual machines have a channel to their host; the monitor is QEMU.
@@ -51,6 +51,7 @@ const WORDS: &[(&str, Claim, f64)] = &[
     ("lxc", container("lxc"), 0.9),
     ("lxc-libvirt", container("lxc_libvirt"), 0.9),
     ("lxd", container("lxd"), 0.9),
+    ("incus", container("incus"), 0.9),
     ("systemd-nspawn", container("nspawn"), 0.9),
     ("flatpak", container("flatpak"), 0.9),
     ("bubblewrap", container("bubblewrap"), 0.9),
@@ -76,6 +77,7 @@ impl super::Detector for Markers {
         for (path, claim, weight) in FILES {
             if findings.exists(&machine.fs, path, name) {
                 findings.support(*claim, *weight, path, "exists");
+                above_lxc(*claim, path, "exists", findings);
             }
         }
         for path in ["/run/host/container-manager", "/run/systemd/container"] {
@@ -107,6 +109,17 @@ impl super::Detector for Markers {
         {
             findings.support(container("bubblewrap"), 0.93, "/proc/1/comm", "bwrap");
         }
+    }
+}
+
+/// LXD and Incus start their containers by LXC's library, which says everywhere that they are LXC's.
+pub(super) fn above_lxc(claim: Claim, source: &str, value: &str, findings: &mut Findings) {
+    if claim == container("lxd") || claim == container("incus") {
+        findings.oppose(container("lxc"), 0.96, source, value);
+    }
+    if claim == container("incus") {
+        // It was made of LXD, and still answers to the name.
+        findings.oppose(container("lxd"), 0.96, source, value);
     }
 }
 

@@ -4,6 +4,7 @@
 //! purely. The order of the table is the order in which evidence is shown.
 
 mod acpi;
+mod below;
 mod cgroup;
 mod claim;
 mod cloud;
@@ -37,6 +38,7 @@ use crate::machine::Machine;
 use finding::Findings;
 
 pub(crate) use marker::variables;
+pub(crate) use mount::is_of_an_image;
 
 /// A reader of one kind of evidence.
 trait Detector: Sync {
@@ -60,10 +62,10 @@ const DETECTORS: &[&dyn Detector] = &[
     &dmi::Dmi,
     &acpi::Acpi,
     &device_tree::DeviceTree,
-    &xen::Xen,
     &partition::Partitions,
     &zone::Zones,
     &pci::Pci,
+    &xen::Xen,
     &cloud::Clouds,
     &confidential::Confidential,
     &roles::Roles,

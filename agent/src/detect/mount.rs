@@ -7,6 +7,7 @@
 
 use super::claim::{ANY, Claim, container, orchestrator};
 use super::finding::Findings;
+use super::marker;
 use crate::machine::Machine;
 
 /// Directories that runtimes bind-mount from; the root of the mount contains them.
@@ -36,8 +37,11 @@ const POINTS: &[(&str, Claim, f64)] = &[
     ("/.singularity.d/libs", container("apptainer"), 0.9),
     ("/dev/.lxc", container("lxc"), 0.8),
     ("/dev/lxd", container("lxd"), 0.85),
-    ("/dev/incus", container("lxd"), 0.85),
+    ("/dev/incus", container("incus"), 0.85),
 ];
+
+/// What stands in the options of a root that is an image of the host's own: OSTree's and bootc's, made by composefs.
+const IMAGES: &[&str] = &["/ostree/repo/objects", "/composefs/objects", "cfsroot-lower"];
 
 /// File systems that overlay layers: what runtimes put below a container.
 const LAYERED: &[&str] = &["overlay", "aufs", "fuse.fuse-overlayfs"];
@@ -77,11 +81,15 @@ impl super::Detector for Mounts {
                 findings.support(container("kata"), 0.99, file, &value);
             } else if root.root == "/newroot" && root.fstype == "tmpfs" {
                 findings.support(container("bubblewrap"), 0.6, file, &value);
+            } else if is_image(root) {
+                findings.oppose(container(ANY), 0.9, file, &format!("{value}, an image of the host's own"));
             } else if LAYERED.contains(&root.fstype) {
                 findings.support(container(ANY), 0.7, file, &value);
                 layers(root, file, findings);
             } else if root.source.starts_with("/dev/") && root.root == "/" {
                 // Sandboxes that keep the host's files have namespaces that say more.
+                findings.oppose(container(ANY), 0.9, file, &value);
+            } else if is_of_the_host(root) {
                 findings.oppose(container(ANY), 0.9, file, &value);
             } else if root.source.starts_with("/dev/") && root.root.contains("/machines/") {
                 findings.support(container("nspawn"), 0.6, file, &value);
@@ -107,7 +115,9 @@ impl super::Detector for Mounts {
         }
         for (point, claim, weight) in POINTS {
             if mounts.iter().any(|mount| mount.point == *point) {
-                findings.support(*claim, *weight, file, &format!("{point} is mounted"));
+                let value = format!("{point} is mounted");
+                findings.support(*claim, *weight, file, &value);
+                marker::above_lxc(*claim, file, &value, findings);
             }
         }
         if let Some(mount) = mounts.iter().find(|mount| mount.source == "kataShared" && mount.point != "/") {
@@ -130,6 +140,8 @@ fn without_mountinfo(machine: &Machine, findings: &mut Findings) {
         let value = format!("/ is {} from {}", root.fstype, root.source);
         if root.source == "kataShared" {
             findings.support(container("kata"), 0.95, file, &value);
+        } else if is_image(root) {
+            findings.oppose(container(ANY), 0.9, file, &format!("{value}, an image of the host's own"));
         } else if LAYERED.contains(&root.fstype) {
             findings.support(container(ANY), 0.7, file, &value);
             layers(root, file, findings);
@@ -156,6 +168,31 @@ fn lxcfs(mounts: &[Mount<'_>], file: &str, findings: &mut Findings) {
     let found = mounts.iter().find(|mount| mount.fstype == "fuse.lxcfs" && mount.point.starts_with("/proc/"));
     if let Some(mount) = found {
         findings.support(container("lxc"), 0.9, file, &format!("{} is lxcfs", mount.point));
+    }
+}
+
+/// Whether the root is an image that the host started from: one overlay, for the sake of its files' checksums.
+fn is_image(root: &Mount<'_>) -> bool {
+    root.fstype == "overlay"
+        && (root.source.starts_with("composefs") || root.options.split(',').any(is_of_an_image))
+}
+
+/// Whether an option of a mount says that an image of the host's own is mounted.
+pub(crate) fn is_of_an_image(option: &str) -> bool {
+    IMAGES.iter().any(|part| option.contains(part))
+}
+
+/// Whether the root is where an installer puts a host's own: subvolumes of btrfs as Fedora, Debian, Ubuntu and openSUSE
+/// name them, a deployment of OSTree, a boot environment of ZFS. Runtimes put the roots of containers elsewhere.
+fn is_of_the_host(root: &Mount<'_>) -> bool {
+    let deployment = root.root.starts_with("/ostree/deploy/");
+    match root.fstype {
+        "btrfs" => {
+            let is_subvolume = matches!(root.root, "/root" | "/@" | "/@rootfs");
+            deployment || is_subvolume || root.root.starts_with("/@/.snapshots/")
+        }
+        "zfs" => root.root == "/" && root.source.contains("/ROOT/"),
+        _ => deployment,
     }
 }
 

@@ -119,7 +119,10 @@ fn some_private(private: &[&str], findings: &mut Findings) {
     let weight = match private {
         ["mnt"] => 0.2,
         [_] | ["pid", "mnt"] => 0.3,
-        private if private.len() >= CONTAINER_AT_LEAST && private.contains(&"mnt") => 0.97,
+        private if private.len() >= CONTAINER_AT_LEAST && private.contains(&"mnt") => {
+            // A hardened service of systemd keeps to itself what it likes, but for its processes.
+            if private.contains(&"pid") { 0.97 } else { 0.9 }
+        }
         // Bubblewrap at its least: a user namespace that owns mounts is a sandbox of its own.
         private if private.contains(&"user") && private.contains(&"mnt") => 0.9,
         private if private.len() >= CONTAINER_AT_LEAST => 0.8,

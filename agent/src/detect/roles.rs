@@ -1,7 +1,9 @@
 //! Roles: what this place is or can do beside being a tier. A host of virtual machines is bare metal all the same.
 
+use super::below;
 use super::claim::{Claim, VIRTUAL, machine, role};
 use super::finding::Findings;
+use crate::cpuid::HypervPartition;
 use crate::machine::Machine;
 
 /// A path that says by being there.
@@ -60,10 +62,14 @@ impl super::Detector for Roles {
             if findings.exists(&machine_.fs, row.path, row.would_tell) {
                 findings.support(row.claim, row.weight, row.path, "exists");
                 // The root partition has it, under a hypervisor that owns nothing; few virtual machines have.
-                if row.path == MSHV {
+                if row.path == MSHV && !below::is_virtual(findings) {
                     findings.oppose(machine(VIRTUAL), 0.95, row.path, "Hyper-V's root partition has it");
                 }
             }
+        }
+        // The partition that manages the others sees the hypervisor bit and the signature too.
+        if machine_.cpuid.as_ref().and_then(|cpuid| cpuid.hyperv_partition) == Some(HypervPartition::Root) {
+            below::note("hyperv", "hyperv_root", "CPUID 0x40000003", "Hyper-V's root partition", findings);
         }
         proot(machine_, findings);
         logical_domain(machine_, findings);

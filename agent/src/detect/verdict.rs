@@ -110,10 +110,7 @@ fn combine<'a>(findings: impl Iterator<Item = &'a Finding>) -> f64 {
 
 /// Decides.
 pub(super) fn decide(evidence: &[Finding]) -> Verdict {
-    let container = Belief::from(evidence, |finding| {
-        (finding.claim.subject == Subject::Layer(LayerKind::Container)).then_some(finding.supports)
-    })
-    .decide();
+    let container = Belief::from(evidence, about_container).decide();
     let is_virtual = Belief::from(evidence, about_virtual).decide();
     let sandbox = named(evidence, LayerKind::Sandbox);
 
@@ -186,6 +183,12 @@ pub(super) fn roles(evidence: &[Finding]) -> Vec<String> {
     roles.sort_unstable();
     roles.dedup();
     roles
+}
+
+/// Whatever names a runtime says that there is a container; that it is not this runtime's says nothing of another's.
+fn about_container(finding: &Finding) -> Option<bool> {
+    let is_about = finding.claim.subject == Subject::Layer(LayerKind::Container);
+    (is_about && (finding.supports || finding.claim.name == ANY)).then_some(finding.supports)
 }
 
 /// Whatever names a monitor or a hypervisor says that there is one.

@@ -48,6 +48,18 @@ fn a_container_on_an_unknown_machine_is_unknown_but_named() {
     assert_eq!(verdict.stack.first().map(|layer| layer.name.as_str()), Some("docker"));
 }
 
+#[test]
+fn what_is_not_one_runtimes_may_be_anothers() {
+    let verdict = decide(&[
+        finding("cpuid", machine(VIRTUAL), 0.99, true),
+        finding("mount", container("lxd"), 0.85, true),
+        finding("marker", container("lxc"), 0.9, true),
+        finding("mount", container("lxc"), 0.96, false),
+    ]);
+    assert_eq!(verdict.tier, Tier::ContainerInVm);
+    assert_eq!(verdict.stack.first().map(|layer| layer.name.as_str()), Some("lxd"));
+}
+
 const DETECTORS: [&str; 4] = ["namespace", "cgroup", "dmi", "cpuid"];
 
 fn any_claim() -> impl Strategy<Value = Claim> {
@@ -101,12 +113,9 @@ proptest! {
         evidence in prop::collection::vec(any_finding(), 0..12),
         weight in 0.0..1.0,
     ) {
-        let about = |finding: &Finding| {
-            (finding.claim.subject == Subject::Layer(LayerKind::Container)).then_some(finding.supports)
-        };
-        let before = Belief::from(&evidence, about).yes;
+        let before = Belief::from(&evidence, about_container).yes;
         let mut more = evidence;
         more.push(finding("mount", container("docker"), weight, true));
-        prop_assert!(Belief::from(&more, about).yes >= before - 1e-12);
+        prop_assert!(Belief::from(&more, about_container).yes >= before - 1e-12);
     }
 }

@@ -1,9 +1,10 @@
 //! Xen's own directories.
 //!
 //! A paravirtual guest executes CPUID on the hardware, so its hypervisor bit may be clear: these files decide.
-//! The first domain (dom0) has them too and is the host: it runs on the hardware, under Xen.
+//! The first domain (dom0) has them too and is the host: it runs on what Xen runs on.
 
-use super::claim::{VIRTUAL, hypervisor, machine, role};
+use super::below;
+use super::claim::{VIRTUAL, hypervisor, machine};
 use super::finding::Findings;
 use crate::machine::Machine;
 
@@ -51,8 +52,7 @@ impl super::Detector for Xen {
         let dom0 = bits.is_some_and(|bits| bits & FEATURE_DOM0 != 0);
         if control || dom0 {
             let source = if control { capabilities } else { features };
-            findings.oppose(machine(VIRTUAL), 0.998, source, "Xen's first domain: it runs on the hardware");
-            findings.support(role("xen_dom0"), 0.97, source, "Xen's first domain");
+            below::note("xen", "xen_dom0", source, "Xen's first domain", findings);
         } else {
             findings.support(machine(VIRTUAL), 0.995, path, "a Xen domain");
             findings.support(hypervisor("xen"), 0.97, path, "xen");
