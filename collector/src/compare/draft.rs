@@ -44,7 +44,14 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Of the row at a place, whose key that is.
-    pub(super) fn of(groups: &Groups<'_, '_>, row: usize, key: SeriesKey, options: &Options) -> Self {
+    ///
+    /// `is_confounded` says whether the groups differ in more than what they are grouped by.
+    pub(super) fn of(
+        groups: &Groups<'_, '_>,
+        (row, key): (usize, SeriesKey),
+        is_confounded: bool,
+        options: &Options,
+    ) -> Self {
         let alike = groups.alike;
         let (baseline, candidate) = (&alike.baseline, &alike.candidate);
         let clean = Evidence::of(groups, (row, &key), Rounds::Clean, options);
@@ -64,7 +71,7 @@ impl Draft {
         let names = [baseline.value.as_str(), candidate.value.as_str()];
         Self {
             group: candidate.value.clone(),
-            is_confounded: alike.is_mixed || !alike.refused.is_empty(),
+            is_confounded,
             sides: [SideSummary::of(&clean.baseline), SideSummary::of(&clean.candidate)],
             pairs: clean.pairs.len(),
             strata: clean.strata.max(1),

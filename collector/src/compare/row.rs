@@ -140,4 +140,11 @@ impl Row {
             self.tags.clear();
         }
     }
+
+    /// Keeps what the row says, as something that is to be known of its data.
+    pub(super) fn hedge(&mut self) {
+        if !self.tags.contains(&Tag::Provisional) {
+            self.tags.push(Tag::Provisional);
+        }
+    }
 }

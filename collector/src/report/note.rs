@@ -271,13 +271,25 @@ pub fn legend(comparison: &Comparison, n: &str) -> Vec<String> {
             luck(2.0)
         ));
     }
-    if comparison
-        .rows()
-        .any(|row| row.tags.contains(&Tag::Provisional) && row.verdict != Verdict::Inconclusive)
-    {
-        lines.push("?: provisional, from fewer than four hosts on a side.".to_owned());
-    }
+    lines.extend(marks(comparison).map(str::to_owned));
     lines
+}
+
+/// What the marks behind verdicts mean, as far as they occur.
+pub(super) fn marks(comparison: &Comparison) -> impl Iterator<Item = &'static str> {
+    let meanings = [
+        (
+            Tag::Provisional,
+            "?: provisional, from fewer than four hosts on a side, or of data that a store had something to say of.",
+        ),
+        (
+            Tag::Confounded,
+            "*: confounded, as the sides differ, or may differ, in more than what they are compared by; the warnings \
+             say in what.",
+        ),
+    ];
+    let occurs = |(tag, _): &(Tag, _)| comparison.rows().any(|row| figure::is_marked(row, *tag));
+    meanings.into_iter().filter(occurs).map(|(_, meaning)| meaning)
 }
 
 #[cfg(test)]
@@ -297,11 +309,20 @@ mod tests {
     #[test]
     fn what_is_a_rows_own_stands_beside_its_name() {
         let sensitive = |ratio_all| Warning::DisturbanceSensitive { ratio_all, verdict_all: Verdict::Slower };
-        let outliers =
-            |host: &str, ranked| Warning::Outliers { hosts: vec![host.to_owned()], ranked };
-        let told = noted(&[sensitive(1.2), sensitive(1.5), outliers("a", true), outliers("b", true), outliers("c", false)]);
+        let outliers = |host: &str, ranked| Warning::Outliers { hosts: vec![host.to_owned()], ranked };
+        let told = noted(&[
+            sensitive(1.2),
+            sensitive(1.5),
+            outliers("a", true),
+            outliers("b", true),
+            outliers("c", false),
+        ]);
         assert_eq!(told.len(), 3, "{told:?}");
-        for words in ["row 1 (1.20, slower), row 2 (1.50, slower): With", "row 3 (a), row 4 (b): Ranks", "row 5: The interval is wide"] {
+        for words in [
+            "row 1 (1.20, slower), row 2 (1.50, slower): With",
+            "row 3 (a), row 4 (b): Ranks",
+            "row 5: The interval is wide",
+        ] {
             assert!(told.iter().any(|text| text.contains(words)), "{words}: {told:?}");
         }
     }
