@@ -30,7 +30,7 @@ use tierprobe_model::Unit;
 
 use evidence::Groups;
 pub use here::{Here, NoHere};
-pub use row::{AgainstSeveral, Row, Secondary, SideSummary};
+pub use row::{AgainstSeveral, HodgesLehmann, Quoted, Row, Secondary, SideSummary};
 pub use window::Window;
 
 use crate::dataset::group::{self, Filter, Group, listed};

@@ -60,6 +60,15 @@ fn findings_are_sentences() {
 }
 
 #[test]
+fn ranks_stand_beside_the_ratios() {
+    let page = page_of([group("vm", 6, 200e-9), group("container_in_vm", 5, 250e-9)].concat());
+    let ranks = page.split("The same by ranks").nth(1).unwrap().split("</details>").next().unwrap();
+    assert!(ranks.contains("syscall getppid: 1.25 [1.2"), "{ranks}");
+    let few = page_of([group("vm", 3, 200e-9), group("container_in_vm", 5, 250e-9)].concat());
+    assert!(!few.contains("The same by ranks"));
+}
+
+#[test]
 fn what_is_not_decided_says_what_would_be_needed() {
     let page = page_of([group("vm", 2, 200e-9), group("container_in_vm", 1, 250e-9)].concat());
     assert!(page.contains("Needed: 4 hosts a side or more"), "{page}");
