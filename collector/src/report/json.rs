@@ -292,10 +292,10 @@ fn side(side: &SideSummary) -> Side {
 
 /// Hosts that stand apart from their group in a row.
 fn outlier_hosts(row: &Row) -> impl Iterator<Item = &str> {
-    let hosts = row.warnings.iter().filter_map(|warning| match warning {
-        Warning::Outliers { hosts, .. } => Some(hosts),
-        _ => None,
-    });
+    let hosts = row
+        .warnings
+        .iter()
+        .filter_map(|warning| if let Warning::Outliers { hosts, .. } = warning { Some(hosts) } else { None });
     hosts.flatten().map(String::as_str)
 }
 

@@ -261,7 +261,33 @@ impl Warning {
             Self::FewReadings { readings } => {
                 (counted(*readings, "reading"), "A host's value rests on these and not on ten rounds.")
             }
-            _ => return (None, self.to_string()),
+            Self::FewHosts { .. }
+            | Self::FewRounds { .. }
+            | Self::MostlyDisturbed { .. }
+            | Self::UnlikeDisturbance { .. }
+            | Self::UnlikeSeccomp { .. }
+            | Self::UnlikeKernels { .. }
+            | Self::UnlikeProcessors { .. }
+            | Self::UnlikeClocks { .. }
+            | Self::SharedPlace { .. }
+            | Self::UnknownKernel { .. }
+            | Self::Unsaid { .. }
+            | Self::Refused { .. }
+            | Self::Excluded { .. }
+            | Self::FewAlike { .. }
+            | Self::UnlikeWindows { .. }
+            | Self::OutsideWindow { .. }
+            | Self::Changed { .. }
+            | Self::Emulated { .. }
+            | Self::UncertainTier { .. }
+            | Self::Stale { .. }
+            | Self::WithoutLabel { .. }
+            | Self::Unpaired { .. }
+            | Self::OutlierHosts { .. }
+            | Self::Discarded { .. }
+            | Self::Store { .. }
+            | Self::MethodsDisagree
+            | Self::Bimodal { .. } => return (None, self.to_string()),
         };
         (Some(own), shared.to_owned())
     }
