@@ -120,15 +120,7 @@ pub(super) fn decide_all(drafts: Vec<Draft>, threshold: Threshold) -> Vec<Row> {
             here: draft.here_contrast().map(|contrast| decide(contrast, batch::BATCHES, *here, threshold)),
         })
         .collect();
-    let differ = |decision: &&Decision| matches!(decision.verdict, Verdict::Slower | Verdict::Faster);
-    let chosen = decided.iter().map(|one| &one.clean).filter(differ).count();
-    let chosen_here = decided.iter().filter_map(|one| one.here.as_ref()).filter(differ).count();
-    let rejected = clean.iter().flatten().filter(|q_value| **q_value <= ALPHA).count();
-    let confidences = Confidences {
-        detectable: multiple::confidence(rejected, clean.iter().flatten().count()),
-        quoted: multiple::confidence(chosen, clean.iter().flatten().count()),
-        quoted_here: multiple::confidence(chosen_here, here.iter().flatten().count()),
-    };
+    let confidences = Confidences { tiers: confidence(&clean), here: confidence(&here) };
     drafts
         .into_iter()
         .zip(decided)
@@ -144,15 +136,19 @@ struct Decided {
     here: Option<Decision>,
 }
 
-/// How sure one row of so many must be.
+/// How sure one row of so many must be to be found, and for its interval to be quoted because it differs. Both are the
+/// confidence at which the row is rejected, so that what is quoted of it leaves out 1.
 #[derive(Clone, Copy)]
 struct Confidences {
-    /// To be found.
-    detectable: f64,
-    /// For its interval to be quoted because it differs.
-    quoted: f64,
-    /// The same among statements on two hosts alone.
-    quoted_here: f64,
+    /// Among the tests of a report.
+    tiers: f64,
+    /// Among its statements on two hosts alone.
+    here: f64,
+}
+
+fn confidence(q_values: &[Option<f64>]) -> f64 {
+    let rejected = q_values.iter().flatten().filter(|q_value| **q_value <= ALPHA).count();
+    multiple::confidence(rejected, q_values.iter().flatten().count())
 }
 
 /// The q value of each draft that has a p value.
@@ -180,8 +176,8 @@ fn row(draft: Draft, decided: Decided, confidences: Confidences, threshold: Thre
     let (ratio_low, ratio_high) = interval.map_or((None, None), |contrast| contrast.interval.ratios());
     let (ratio_low_90, ratio_high_90) = interval.map_or((None, None), |contrast| contrast.narrower.ratios());
     let quoted = match (draft.here_contrast(), &of_here) {
-        (Some(here), Some(decision)) => Quoted::of(here, decision, confidences.quoted_here),
-        _ => contrast.and_then(|contrast| Quoted::of(contrast, &decision, confidences.quoted)),
+        (Some(here), Some(decision)) => Quoted::of(here, decision, confidences.here),
+        _ => contrast.and_then(|contrast| Quoted::of(contrast, &decision, confidences.tiers)),
     };
     if draft.is_confounded && contrast.is_some() {
         decision.tags.push(Tag::Confounded);
@@ -215,8 +211,7 @@ fn row(draft: Draft, decided: Decided, confidences: Confidences, threshold: Thre
         here,
         no_here: draft.here.and_then(Result::err),
         against_several: draft.against_several,
-        detectable_ratio: interval
-            .and_then(|contrast| contrast.precision?.smallest_ratio(confidences.detectable)),
+        detectable_ratio: interval.and_then(|contrast| contrast.precision?.smallest_ratio(confidences.tiers)),
         largest_not_excluded: interval
             .and_then(|contrast| finite(contrast.narrower.low.abs().max(contrast.narrower.high.abs()).exp())),
         ratio_all: ratio(ratio_all),

@@ -143,8 +143,8 @@ fn a_row_that_disturbed_rounds_would_change_says_so() {
     assert!(!unmarked.tags.contains(&Tag::DisturbanceSensitive));
 }
 
-/// Four hosts a side in as many system calls as there are ratios.
-fn calls(ratios: &[f64]) -> Vec<Row> {
+/// Four hosts a side, apart by this share of what those of [`tier`] are, in as many system calls as there are ratios.
+fn calls(ratios: &[f64], apart: f64) -> Vec<Row> {
     let mut fleet = [tier("vm", 4, 1.0), tier("sandbox", 4, 1.0)].concat();
     for one in &mut fleet {
         let rounds = std::mem::take(&mut one.observations);
@@ -154,7 +154,7 @@ fn calls(ratios: &[f64]) -> Vec<Row> {
             let times = if is_sandbox { *ratio } else { 1.0 };
             let call = |round: &Observation| Observation {
                 labels: labels.clone(),
-                value: round.value * times,
+                value: round.value.powf(apart) * times,
                 ..round.clone()
             };
             one.observations.extend(rounds.iter().map(call));
@@ -165,22 +165,35 @@ fn calls(ratios: &[f64]) -> Vec<Row> {
 
 #[test]
 fn of_many_rows_what_is_found_and_quoted_must_be_surer() {
-    let alone = calls(&[1.2]).remove(0);
+    let alone = calls(&[1.2], 1.0).remove(0);
     let quoted = alone.quoted.unwrap();
     assert_eq!(
         (quoted.confidence, quoted.ratio_low, quoted.ratio_high),
         (0.95, alone.ratio_low, alone.ratio_high)
     );
-    let many = calls(&[&[1.2][..], &[1.0; 19]].concat());
+    let many = calls(&[&[1.2][..], &[1.0; 19]].concat(), 1.0);
     let quoted: Vec<Quoted> = many.iter().filter_map(|row| row.quoted).collect();
     let [one] = quoted.as_slice() else { panic!("{quoted:?}") };
     assert!((one.confidence - 0.9975).abs() < 1e-12, "1 - 5 % * 1 / 20: {one:?}");
     assert!(one.ratio_low < alone.ratio_low && one.ratio_high > alone.ratio_high, "{one:?}");
     assert!(many.iter().all(|row| row.detectable_ratio > alone.detectable_ratio));
-    // Where all are chosen, nothing is lost by choosing.
-    let all = calls(&[1.2; 20]);
+    // Where all are rejected, nothing is lost by choosing.
+    let all = calls(&[1.2; 20], 1.0);
     assert!(all.iter().all(|row| row.detectable_ratio == alone.detectable_ratio), "{all:?}");
     assert!(all.iter().all(|row| row.quoted == alone.quoted));
+}
+
+/// Of ten rows that are rejected nine are proven to differ too little to matter. The other's interval is as sure as its
+/// verdict, and not as sure as if one row in ten were rejected.
+#[test]
+fn what_is_quoted_of_a_row_agrees_with_its_verdict() {
+    let rows = calls(&[&[1.019][..], &[1.016; 9]].concat(), 0.4);
+    let rejected = rows.iter().filter(|row| row.q_value.is_some_and(|q_value| q_value <= 0.05)).count();
+    let equal = rows.iter().filter(|row| row.verdict == Verdict::NoDifference).count();
+    assert_eq!((rejected, equal), (10, 9), "{rows:?}");
+    let quoted: Vec<Quoted> = rows.iter().filter_map(|row| row.quoted).collect();
+    let [one] = quoted.as_slice() else { panic!("{quoted:?}") };
+    assert!(one.ratio_low > Some(1.0), "{one:?}");
 }
 
 #[test]

@@ -23,13 +23,14 @@ pub fn q_values(p_values: &[f64]) -> Vec<f64> {
     by_place.into_iter().map(|(_, q)| q).collect()
 }
 
-/// The confidence of an interval of one of `chosen` rows among `of`: the false coverage rate of Benjamini and Yekutieli
-/// (2005), by which of all intervals that are quoted of rows because these differ, 5 % miss the truth and no more. It is
-/// also the one at which the test of a row decides where so many are rejected.
+/// The confidence at which one row decides where so many are rejected, `of` all that were tested.
+///
+/// At this confidence intervals may be quoted of rows because these were rejected: the false coverage rate of Benjamini
+/// and Yekutieli (2005), by which 5 % of all that are quoted miss the truth and no more.
 #[must_use]
-pub fn confidence(chosen: usize, of: usize) -> f64 {
+pub fn confidence(rejected: usize, of: usize) -> f64 {
     let of = of.max(1);
-    1.0 - ALPHA * real(chosen.clamp(1, of)) / real(of)
+    1.0 - ALPHA * real(rejected.clamp(1, of)) / real(of)
 }
 
 #[cfg(test)]
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fewer_rows_are_chosen_the_surer_an_interval_must_be() {
+    fn the_fewer_rows_are_rejected_the_surer_an_interval_must_be() {
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
         close(confidence(1, 1), 0.95);
         close(confidence(0, 0), 0.95);
