@@ -14,7 +14,7 @@ use crate::stats::contrast::{Basis, Contrast};
 use crate::stats::equivalence::Threshold;
 use crate::stats::estimate::COARSE;
 use crate::stats::{ALPHA, batch, finite, multiple};
-use crate::verdict::{Decision, Reason, Tag, Verdict, decide};
+use crate::verdict::{Decision, Reason, Tag, decide};
 use crate::warning::Warning;
 
 /// A row's evidence, reduced to what its row needs: the hosts of ten thousand instances in sixty rows would take more
