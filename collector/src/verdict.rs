@@ -101,7 +101,7 @@ impl Reason {
 /// What is to be known beside the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tag {
-    /// From two or three hosts a side.
+    /// From two or three hosts a side, or of data that a store had something to say of.
     Provisional,
     /// A difference is there, and it is below the threshold.
     DetectableButBelowThreshold,
@@ -111,9 +111,10 @@ pub enum Tag {
     SizeUncertain,
     /// With the disturbed rounds in it, the row would say something else.
     DisturbanceSensitive,
-    /// Means and ranks point in opposite directions.
+    /// Means and ranks point in opposite directions or come to different verdicts.
     MethodsDisagree,
-    /// The sides also differ in something other than what they are grouped by, so the difference may be that.
+    /// The sides also differ, or may differ, in something other than what they are grouped by, so the difference may be
+    /// that.
     Confounded,
 }
 
@@ -207,6 +208,28 @@ pub fn decide(
     })
 }
 
+/// Whether ranks say otherwise of a row than the method that decides, though no host stands apart that would explain
+/// it: they point in the opposite direction, or come to another verdict. `by_ranks` is the same contrast by them.
+///
+/// The verdicts are those of the row alone. Among many rows a few hosts can be significant by means and never by ranks,
+/// whose p value has a smallest one. With a coarse clock they are not compared, as only means are widened for it.
+#[must_use]
+pub fn methods_disagree(
+    contrast: &Contrast,
+    by_ranks: Option<&Contrast>,
+    smaller: usize,
+    threshold: Threshold,
+) -> bool {
+    let Contrast { outliers_candidate, outliers_baseline, outlier_pairs, .. } = contrast;
+    let is_explained =
+        [outliers_candidate, outliers_baseline, outlier_pairs].iter().any(|hosts| !hosts.is_empty());
+    if is_explained || contrast.p_difference.is_none() || contrast.allowance > 0.0 {
+        return contrast.is_contradicted;
+    }
+    let alone = |contrast: &Contrast| decide(contrast, smaller, contrast.p_difference, threshold).verdict;
+    contrast.is_contradicted || by_ranks.is_some_and(|ranks| alone(ranks) != alone(contrast))
+}
+
 fn is_beyond(interval: LogInterval, limit: f64) -> bool {
     interval.low > limit || interval.high < -limit
 }
@@ -280,5 +303,27 @@ mod tests {
         assert!(contrast.p_difference.unwrap() < 0.05);
         let decision = decide(&contrast, 6, Some(0.2), Threshold::default());
         assert_eq!(decision, Decision::inconclusive(Reason::ManyRows));
+    }
+
+    fn disagree(candidate: &[f64], baseline: &[f64], ticks: (f64, f64)) -> bool {
+        let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect::<Vec<f64>>();
+        let contrast = Contrast::of(&logs(candidate), &logs(baseline), ticks, Threshold::default()).unwrap();
+        let by_ranks = contrast.by_ranks(Threshold::default());
+        let smaller = candidate.len().min(baseline.len());
+        methods_disagree(&contrast, by_ranks.as_ref(), smaller, Threshold::default())
+    }
+
+    #[test]
+    fn methods_disagree_where_ranks_come_to_another_verdict() {
+        // Two hosts of six are dearer, by too little to stand apart: means are wide for them, ranks are not.
+        let some = [104.0, 104.2, 104.4, 104.6, 138.0, 139.0];
+        assert_eq!(row(&some, &BASE, (0.0, 0.0)).verdict, Verdict::Inconclusive);
+        assert!(disagree(&some, &BASE, (0.0, 0.0)));
+        for agreed in [times(1.0), times(1.2), times(0.8)] {
+            assert!(!disagree(&agreed, &BASE, (0.0, 0.0)), "{agreed:?}");
+        }
+        // What ranks say of fewer hosts or of steps of the clock is no contradiction.
+        assert!(!disagree(&some[3..], &BASE[..3], (0.0, 0.0)));
+        assert!(!disagree(&some, &BASE, (0.04, 0.04)));
     }
 }

@@ -143,13 +143,11 @@ fn a_way_that_is_longer_by_a_millisecond_is_found_to_be() {
     for row in far {
         assert_eq!(row["verdict"], "slower", "{row:#}");
         let number = |name: &str| row[name].as_f64().unwrap();
-        let median = |side: &str| row[side]["median"].as_f64().unwrap();
-        // Medians of medians, so they are a little off one another; the noise of two processes is the rest.
-        let truth = 1.0 + DELAY.as_secs_f64() / median("baseline");
-        let found = number("ratio");
-        assert!((found / truth).ln().abs() < 0.5_f64.ln_1p(), "{found} instead of {truth}: {row:#}");
-        assert!(number("ratio_low") > 1.5, "{row:#}");
-        assert!((0.9e-3..2.5e-3).contains(&number("difference")), "{row:#}");
+        // Both ways lead through a relay, so the delay is all that differs. With three processes to a CPU 0.98 to 1.04 ms
+        // were found: a relay wakes up late, and the shorter way takes some 50 us, give or take as much.
+        assert!((0.9e-3..1.5e-3).contains(&number("difference")), "{row:#}");
+        // What is added is several times what the shorter way takes, however noisy that is.
+        assert!(number("ratio_low") > 3.0, "{row:#}");
     }
     // What nothing was done to is not called slower by as much.
     for row in rows(&comparison, "tierprobe_network_round_trip_seconds", &[("path", "loopback")]) {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tierprobe_model::{Kernel, Tier};
+
 use super::like::Alike;
 use super::row::Row;
 use super::{Options, drift, place, summary};
@@ -69,6 +71,45 @@ pub(super) fn of_likeness(alike: &Alike<'_>) -> Vec<Warning> {
     warnings
 }
 
+/// In what two groups differ, or may differ, beside what they are grouped by, though no rule of likeness keeps them
+/// apart: rows are tagged for it.
+pub(super) fn confounders(
+    baseline: &Group<'_>,
+    candidate: &Group<'_>,
+    unsaid: &[(String, String)],
+    options: &Options,
+) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = place::apart(baseline, candidate, &options.by).into_iter().collect();
+    warnings.extend(unknown_kernel(baseline, candidate));
+    if !unsaid.is_empty() {
+        warnings.push(Warning::Unsaid { labels: unsaid.to_vec() });
+    }
+    warnings
+}
+
+/// Instances that share a kernel with others and do not say which, where there are several on a side: each counts as
+/// a host of its own then, and may be one with another.
+fn unknown_kernel(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
+    let unknown = |group: &Group<'_>| {
+        let without =
+            |member: &&&Member| label(member, super::PAIR).is_none_or(str::is_empty) && shares_kernel(member);
+        let names: Vec<String> =
+            group.members.iter().filter(without).map(|member| member.instance.name.clone()).collect();
+        if names.len() > 1 { names } else { Vec::new() }
+    };
+    let instances = [unknown(baseline), unknown(candidate)].concat();
+    (!instances.is_empty()).then_some(Warning::UnknownKernel { instances })
+}
+
+/// By what the instance says of its kernel; by its tier where it says nothing.
+fn shares_kernel(member: &Member) -> bool {
+    if let Some(kernel) = label(member, "kernel") {
+        return kernel != Kernel::Own.as_str();
+    }
+    let tier = label(member, "tier").and_then(|tier| tier.parse().ok());
+    matches!(tier, Some(Tier::Container | Tier::ContainerInVm | Tier::ContainerInMicroVm))
+}
+
 /// Of rounds that the window does not hold.
 pub(super) fn outside_window(alike: &Alike<'_>, dropped: [usize; 2]) -> Option<Warning> {
     let [a, b] = dropped;
@@ -92,7 +133,6 @@ pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row
     warnings.extend(
         unlike(baseline, candidate, "clocksource").map(|clocks| Warning::UnlikeClocks { sources: clocks }),
     );
-    warnings.extend(place::apart(baseline, candidate));
     warnings.extend(unlike_disturbance(baseline, candidate));
     warnings.extend(outlier_hosts(rows));
     warnings.extend(left_out(rows));

@@ -5,7 +5,7 @@ use tierprobe_model::Unit;
 use super::Options;
 use super::evidence::{Conclusion, Evidence, Groups};
 use super::here::{self, Here, NoHere};
-use super::row::{AgainstSeveral, Row, Secondary, SideSummary};
+use super::row::{AgainstSeveral, HodgesLehmann, Quoted, Row, Secondary, SideSummary};
 use crate::dataset::SeriesKey;
 use crate::dataset::host::{LeftOut, MIN_ROUNDS, Rounds, Side};
 use crate::observation::Statistic;
@@ -13,12 +13,12 @@ use crate::stats::bimodal::gap;
 use crate::stats::contrast::{Basis, Contrast};
 use crate::stats::equivalence::Threshold;
 use crate::stats::estimate::COARSE;
-use crate::stats::{batch, finite, multiple};
+use crate::stats::{ALPHA, batch, finite, multiple};
 use crate::verdict::{Decision, Reason, Tag, decide};
 use crate::warning::Warning;
 
 /// A row's evidence, reduced to what its row needs: the hosts of ten thousand instances in sixty rows would take more
-/// memory than their values.
+/// memory than their values. Of each host one number is kept, for ranks.
 pub(super) struct Draft {
     key: SeriesKey,
     /// The candidate.
@@ -44,12 +44,20 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Of the row at a place, whose key that is.
-    pub(super) fn of(groups: &Groups<'_, '_>, row: usize, key: SeriesKey, options: &Options) -> Self {
+    ///
+    /// `is_confounded` says whether the groups differ in more than what they are grouped by.
+    pub(super) fn of(
+        groups: &Groups<'_, '_>,
+        (row, key): (usize, SeriesKey),
+        is_confounded: bool,
+        options: &Options,
+    ) -> Self {
         let alike = groups.alike;
         let (baseline, candidate) = (&alike.baseline, &alike.candidate);
         let clean = Evidence::of(groups, (row, &key), Rounds::Clean, options);
         let is_disturbed = clean.baseline.disturbed.0 + clean.candidate.disturbed.0 > 0;
-        let all = is_disturbed.then(|| Evidence::of(groups, (row, &key), Rounds::All, options).conclusion);
+        let all = is_disturbed
+            .then(|| Evidence::of(groups, (row, &key), Rounds::All, options).conclusion.reduced());
         let here = matches!(clean.conclusion.contrast, Err(Reason::OneHost)).then(|| {
             here::contrast(
                 (baseline, &clean.baseline),
@@ -64,7 +72,7 @@ impl Draft {
         let names = [baseline.value.as_str(), candidate.value.as_str()];
         Self {
             group: candidate.value.clone(),
-            is_confounded: alike.is_mixed || !alike.refused.is_empty(),
+            is_confounded,
             sides: [SideSummary::of(&clean.baseline), SideSummary::of(&clean.candidate)],
             pairs: clean.pairs.len(),
             strata: clean.strata.max(1),
@@ -85,8 +93,12 @@ impl Draft {
         self.all.as_ref().unwrap_or(&self.clean)
     }
 
+    fn here_contrast(&self) -> Option<&Contrast> {
+        self.here.as_ref()?.as_ref().ok()
+    }
+
     fn here_p(&self) -> Option<f64> {
-        self.here.as_ref()?.as_ref().ok()?.p_difference
+        self.here_contrast()?.p_difference
     }
 }
 
@@ -96,20 +108,47 @@ pub(super) fn decide_all(drafts: Vec<Draft>, threshold: Threshold) -> Vec<Row> {
     let clean = corrected(&drafts, |draft| draft.clean.p_difference());
     let all = corrected(&drafts, |draft| draft.all().p_difference());
     let here = corrected(&drafts, Draft::here_p);
+    let decided: Vec<Decided> = drafts
+        .iter()
+        .zip(&clean)
+        .zip(all)
+        .zip(&here)
+        .map(|(((draft, clean), all), here)| Decided {
+            q_value: *clean,
+            clean: draft.clean.decide(*clean, threshold),
+            all: draft.all().decide(all, threshold),
+            here: draft.here_contrast().map(|contrast| decide(contrast, batch::BATCHES, *here, threshold)),
+        })
+        .collect();
+    let confidences = Confidences { tiers: confidence(&clean), here: confidence(&here) };
     drafts
         .into_iter()
-        .zip(clean)
-        .zip(all)
-        .zip(here)
-        .map(|(((draft, clean), all), here)| row(draft, Corrected { clean, all, here }, threshold))
+        .zip(decided)
+        .map(|(draft, decided)| row(draft, decided, confidences, threshold))
         .collect()
 }
 
-/// q values of one draft.
-struct Corrected {
-    clean: Option<f64>,
-    all: Option<f64>,
-    here: Option<f64>,
+/// What becomes of one draft.
+struct Decided {
+    q_value: Option<f64>,
+    clean: Decision,
+    all: Decision,
+    here: Option<Decision>,
+}
+
+/// How sure one row of so many must be to be found, and for its interval to be quoted because it differs. Both are the
+/// confidence at which the row is rejected, so that what is quoted of it leaves out 1.
+#[derive(Clone, Copy)]
+struct Confidences {
+    /// Among the tests of a report.
+    tiers: f64,
+    /// Among its statements on two hosts alone.
+    here: f64,
+}
+
+fn confidence(q_values: &[Option<f64>]) -> f64 {
+    let rejected = q_values.iter().flatten().filter(|q_value| **q_value <= ALPHA).count();
+    multiple::confidence(rejected, q_values.iter().flatten().count())
 }
 
 /// The q value of each draft that has a p value.
@@ -120,47 +159,63 @@ fn corrected(drafts: &[Draft], p_value: impl Fn(&Draft) -> Option<f64>) -> Vec<O
     p_values.into_iter().map(|p_value| p_value.and_then(|_| q_values.next())).collect()
 }
 
-fn row(draft: Draft, q: Corrected, threshold: Threshold) -> Row {
-    let mut decision = draft.clean.decide(q.clean, threshold);
-    let over_all = draft.all().decide(q.all, threshold);
+fn row(draft: Draft, decided: Decided, confidences: Confidences, threshold: Threshold) -> Row {
+    let Decided { q_value, clean: mut decision, all: over_all, here: of_here } = decided;
     let (ratio_all, clean) = (draft.all().difference, &draft.clean);
+    let by_ranks = clean.by_ranks(threshold);
     let mut warnings = warnings(&draft, &mut decision, &over_all, threshold);
+    if clean.methods_disagree(by_ranks.as_ref(), threshold) {
+        decision.tags.push(Tag::MethodsDisagree);
+        warnings.push(Warning::MethodsDisagree);
+    }
     let ratio = |difference: Option<f64>| difference.map(f64::exp).and_then(finite);
     let [baseline, candidate] = draft.sides;
     let contrast = clean.contrast.as_ref().ok();
     // A point is no interval: without variance the width is unknown, not zero.
     let interval = contrast.filter(|contrast| contrast.p_difference.is_some());
     let (ratio_low, ratio_high) = interval.map_or((None, None), |contrast| contrast.interval.ratios());
+    let (ratio_low_90, ratio_high_90) = interval.map_or((None, None), |contrast| contrast.narrower.ratios());
+    let quoted = match (draft.here_contrast(), &of_here) {
+        (Some(here), Some(decision)) => Quoted::of(here, decision, confidences.here),
+        _ => contrast.and_then(|contrast| Quoted::of(contrast, &decision, confidences.tiers)),
+    };
     if draft.is_confounded && contrast.is_some() {
         decision.tags.push(Tag::Confounded);
     }
+    let here = draft.here_contrast().zip(of_here).map(|(contrast, decision)| statement(contrast, decision));
     warnings.extend(draft.remarks);
-    let here = draft.here.map(|result| result.map(|contrast| statement(&contrast, q.here, threshold)));
     Row {
         group: draft.group,
         unit: Unit::of_family(&draft.key.family),
         ratio: ratio(clean.difference),
         ratio_low,
         ratio_high,
+        ratio_low_90,
+        ratio_high_90,
+        hodges_lehmann: by_ranks.as_ref().and_then(HodgesLehmann::of),
+        quoted,
         difference: candidate.median.zip(baseline.median).map(|(candidate, baseline)| candidate - baseline),
         baseline,
         candidate,
         basis: contrast.map(|contrast| contrast.basis),
+        degrees_of_freedom: interval.and_then(|contrast| contrast.nu),
         pairs: draft.pairs,
         strata: draft.strata,
         secondary: draft.secondary,
         p_value: contrast.and_then(|contrast| contrast.p_difference),
-        q_value: q.clean,
+        q_value,
+        p_equivalence: contrast.and_then(|contrast| contrast.p_equivalence),
         verdict: decision.verdict,
         reason: decision.reason,
         tags: decision.tags,
-        here: here.and_then(Result::ok),
-        no_here: here.and_then(Result::err),
+        here,
+        no_here: draft.here.and_then(Result::err),
         against_several: draft.against_several,
-        detectable_ratio: interval.and_then(|contrast| contrast.detectable),
+        detectable_ratio: interval.and_then(|contrast| contrast.precision?.smallest_ratio(confidences.tiers)),
         largest_not_excluded: interval
             .and_then(|contrast| finite(contrast.narrower.low.abs().max(contrast.narrower.high.abs()).exp())),
         ratio_all: ratio(ratio_all),
+        resolution_allowance: contrast.map(|contrast| contrast.allowance),
         left_out: draft.left_out,
         warnings,
         key: draft.key,
@@ -187,10 +242,6 @@ fn warnings(
                 verdict_all: over_all.verdict,
             });
         }
-    }
-    if draft.clean.contrast.as_ref().is_ok_and(|contrast| contrast.methods_disagree) {
-        decision.tags.push(Tag::MethodsDisagree);
-        warnings.push(Warning::MethodsDisagree);
     }
     warnings
 }
@@ -248,9 +299,8 @@ fn bimodal(clean: &Evidence<'_>, groups: [&str; 2], threshold: Threshold) -> Opt
     (!groups.is_empty()).then_some(Warning::Bimodal { groups })
 }
 
-/// The statement on two hosts. Their batches stand for hosts in the rules of the verdict.
-fn statement(contrast: &Contrast, q_difference: Option<f64>, threshold: Threshold) -> Here {
-    let decision = decide(contrast, batch::BATCHES, q_difference, threshold);
+/// The statement on two hosts. Their batches stood for hosts in the rules of the verdict.
+fn statement(contrast: &Contrast, decision: Decision) -> Here {
     let (low, high) = contrast.interval.ratios();
     let varies = contrast.p_difference.is_some();
     Here {

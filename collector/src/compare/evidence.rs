@@ -13,7 +13,7 @@ use crate::stats::equivalence::Threshold;
 use crate::stats::paired::MIN_PAIRS;
 use crate::stats::stratified::{MIN_HOSTS, Stratum};
 use crate::stats::{batch, finite, single, summary};
-use crate::verdict::{Decision, Reason, decide};
+use crate::verdict::{Decision, Reason, decide, methods_disagree};
 
 /// Two groups, and what is the same in all rows or computed for all of them at once.
 pub(super) struct Groups<'g, 'a> {
@@ -134,6 +134,23 @@ impl Conclusion {
     /// p value of "there is no difference", where there is to be a verdict.
     pub(super) fn p_difference(&self) -> Option<f64> {
         if self.is_refused { None } else { self.contrast.as_ref().ok()?.p_difference }
+    }
+
+    /// The same without the hosts' values, which ranks keep.
+    pub(super) fn reduced(self) -> Self {
+        Self { contrast: self.contrast.map(Contrast::reduced), ..self }
+    }
+
+    /// What ranks say, whichever method decides; `None` where nothing varies, as the width of an interval is unknown then.
+    pub(super) fn by_ranks(&self, threshold: Threshold) -> Option<Contrast> {
+        let contrast = self.contrast.as_ref().ok().filter(|contrast| contrast.p_difference.is_some());
+        contrast?.by_ranks(threshold)
+    }
+
+    /// Whether ranks say otherwise than the method that decides.
+    pub(super) fn methods_disagree(&self, by_ranks: Option<&Contrast>, threshold: Threshold) -> bool {
+        let disagree = |contrast: &Contrast| methods_disagree(contrast, by_ranks, self.smaller, threshold);
+        !self.is_refused && self.contrast.as_ref().is_ok_and(disagree)
     }
 
     pub(super) fn decide(&self, q_difference: Option<f64>, threshold: Threshold) -> Decision {

@@ -28,6 +28,9 @@ pub(super) struct Alike<'a> {
     pub exclusions: Vec<Exclusion>,
     /// The labels in which no instance of one group is like any of the other: there is no verdict then.
     pub refused: Vec<String>,
+    /// The labels that instances of one group say something of and none of the other does, each with the silent group:
+    /// nobody knows whether they are alike in it.
+    pub unsaid: Vec<(String, String)>,
     /// Whether the groups differ in something that the user allowed to mix.
     pub is_mixed: bool,
 }
@@ -40,10 +43,20 @@ pub(super) fn of<'a>(baseline: &Group<'a>, candidate: &Group<'a>, options: &Opti
     let (baseline, candidate) = (baseline.clone(), candidate.clone());
     // Who groups by a label, or by what it follows from, wants to see what it costs.
     let is_grouped = |label: &str| label == options.by || (label == EMULATED && options.by == "hypervisor");
-    let known = |label: &&str| says(&baseline, label) && says(&candidate, label) && !is_grouped(label);
+    let known = |label: &&str| says(&baseline, label) && says(&candidate, label);
     let is_allowed =
         |label: &str| options.allow_mixed.iter().any(|allowed| allowed == label || allowed == ALL);
-    let all = || LABELS.into_iter().chain(options.alike.iter().map(String::as_str)).filter(known);
+    let asked = || {
+        let labels = LABELS.into_iter().chain(options.alike.iter().map(String::as_str));
+        labels.filter(|label| !is_grouped(label))
+    };
+    let all = || asked().filter(known);
+    let silent = |label| match (says(&baseline, label), says(&candidate, label)) {
+        (true, false) => Some((label.to_owned(), candidate.value.clone())),
+        (false, true) => Some((label.to_owned(), baseline.value.clone())),
+        (true, true) | (false, false) => None,
+    };
+    let unsaid: Vec<(String, String)> = asked().filter_map(silent).collect();
     let labels: Vec<&str> = all().filter(|label| !is_allowed(label)).collect();
     let is_mixed = all().filter(|label| is_allowed(label)).any(|label| differ(&baseline, &candidate, label));
 
@@ -57,14 +70,14 @@ pub(super) fn of<'a>(baseline: &Group<'a>, candidate: &Group<'a>, options: &Opti
             labels.iter().copied().filter(|label| disjoint(&baseline, &candidate, label)).collect();
         let refused = if differing.is_empty() { &labels } else { &differing };
         let refused = refused.iter().map(|label| (*label).to_owned()).collect();
-        return Alike { baseline, candidate, exclusions: Vec::new(), refused, is_mixed };
+        return Alike { baseline, candidate, exclusions: Vec::new(), refused, unsaid, is_mixed };
     }
     let mut exclusions = excluded(&baseline, &keys_baseline, &candidate, &shared, &labels);
     exclusions.extend(excluded(&candidate, &keys_candidate, &baseline, &shared, &labels));
     let (baseline, split_baseline) = kept(baseline, &keys_baseline, &shared);
     let (candidate, split_candidate) = kept(candidate, &keys_candidate, &shared);
     exclusions.extend([split_baseline, split_candidate].into_iter().flatten());
-    Alike { baseline, candidate, exclusions, refused: Vec::new(), is_mixed }
+    Alike { baseline, candidate, exclusions, refused: Vec::new(), unsaid, is_mixed }
 }
 
 /// An instance's value of a label that must be alike; empty where it does not say.
@@ -77,7 +90,7 @@ pub(super) fn value(member: &Member, label: &str) -> String {
     labels.get(label).cloned().unwrap_or_default()
 }
 
-/// Whether any instance says something of the label: what nobody says, nobody can compare.
+/// Whether any instance says something of the label: what a side does not say, nobody can compare.
 fn says(group: &Group<'_>, label: &str) -> bool {
     group.members.iter().any(|member| !value(member, label).is_empty())
 }

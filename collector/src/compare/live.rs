@@ -15,8 +15,10 @@ impl Comparison {
             row.reason = None;
             row.tags.clear();
             row.here = None;
+            row.quoted = None;
             row.p_value = None;
             row.q_value = None;
+            row.p_equivalence = None;
         }
         self
     }

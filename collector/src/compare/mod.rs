@@ -30,7 +30,7 @@ use tierprobe_model::Unit;
 
 use evidence::Groups;
 pub use here::{Here, NoHere};
-pub use row::{AgainstSeveral, Row, Secondary, SideSummary};
+pub use row::{AgainstSeveral, HodgesLehmann, Quoted, Row, Secondary, SideSummary};
 pub use window::Window;
 
 use crate::dataset::group::{self, Filter, Group, listed};
@@ -169,12 +169,15 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
         let keys = keys(baseline, candidate, options.statistic);
         let groups = Groups::of(&matched.alike, &keys, options);
         let rows = keys.into_iter().enumerate();
-        drafts.extend(rows.map(|(row, key)| draft::Draft::of(&groups, row, key, options)));
+        let is_confounded = matched.is_confounded();
+        drafts.extend(rows.map(|row| draft::Draft::of(&groups, row, is_confounded, options)));
         matches.push(matched);
     }
     let mut rows = draft::decide_all(drafts, options.threshold);
     if dataset.notes().iter().any(|note| note.is_warning) {
         rows.iter_mut().for_each(Row::lower);
+    } else if !dataset.notes().is_empty() {
+        rows.iter_mut().for_each(Row::hedge);
     }
 
     let mut blocks = Vec::new();
@@ -240,24 +243,33 @@ struct Match<'a> {
     alike: like::Alike<'a>,
     rounds: window::Rounds,
     unlike_windows: Option<Warning>,
+    /// In what else the sides differ, or may differ, so that a difference may be that.
+    confounders: Vec<Warning>,
 }
 
 impl<'a> Match<'a> {
     fn of(baseline: &Group<'a>, candidate: &Group<'a>, options: &Options) -> Self {
         let alike = like::of(baseline, candidate, options);
         let whole = [alike.baseline.clone(), alike.candidate.clone()].map(Group::whole);
-        let like::Alike { baseline, candidate, exclusions, refused, is_mixed } = alike;
+        let like::Alike { baseline, candidate, exclusions, refused, unsaid, is_mixed } = alike;
         let (baseline, candidate, unlike_windows) = window::common(baseline, candidate, options.window);
         let [whole_baseline, whole_candidate] = &whole;
         let rounds = window::summary([&baseline, &candidate], [whole_baseline, whole_candidate]);
-        let alike = like::Alike { baseline, candidate, exclusions, refused, is_mixed };
-        Self { alike, rounds, unlike_windows }
+        let confounders = caution::confounders(&baseline, &candidate, &unsaid, options);
+        let alike = like::Alike { baseline, candidate, exclusions, refused, unsaid, is_mixed };
+        Self { alike, rounds, unlike_windows, confounders }
+    }
+
+    fn is_confounded(&self) -> bool {
+        let Self { alike, unlike_windows, confounders, .. } = self;
+        alike.is_mixed || !alike.refused.is_empty() || unlike_windows.is_some() || !confounders.is_empty()
     }
 
     fn block(self, candidate: &Group<'_>, rows: Vec<Row>) -> Block {
-        let Self { alike, rounds, unlike_windows } = self;
+        let Self { alike, rounds, unlike_windows, confounders } = self;
         let mut warnings = caution::of_likeness(&alike);
         warnings.extend(caution::of_groups(&alike.baseline, &alike.candidate, &rows));
+        warnings.extend(confounders);
         warnings.extend(unlike_windows);
         warnings.extend(caution::outside_window(&alike, rounds.dropped));
         Block {

@@ -30,8 +30,10 @@ const PLACES: [&str; 16] = [
 ];
 
 /// The closest place that several hosts of a side share and no host of the other side stands in.
-pub(super) fn apart(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
-    let label = PLACES.into_iter().find(|label| {
+///
+/// Who groups `by` a place wants to see what it costs.
+pub(super) fn apart(baseline: &Group<'_>, candidate: &Group<'_>, by: &str) -> Option<Warning> {
+    let label = PLACES.into_iter().filter(|label| *label != by).find(|label| {
         let (a, b) = (baseline.values(label), candidate.values(label));
         let known = !a.is_empty() && !b.is_empty();
         // A place for each host is the host.

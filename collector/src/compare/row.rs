@@ -5,7 +5,9 @@ use tierprobe_model::Unit;
 use super::here::{Here, NoHere};
 use crate::dataset::{LeftOut, SeriesKey, Side};
 use crate::stats::contrast::{Basis, Contrast};
-use crate::verdict::{Reason, Tag, Verdict};
+use crate::stats::summary::variance;
+use crate::stats::{finite, real};
+use crate::verdict::{Decision, Reason, Tag, Verdict};
 use crate::warning::Warning;
 
 /// One side of a row.
@@ -21,6 +23,8 @@ pub struct SideSummary {
     pub median: Option<f64>,
     /// Share of disturbed rounds, 0 to 1; `None` without rounds.
     pub disturbed: Option<f64>,
+    /// How far hosts are apart: the standard deviation of the logarithms of their medians; `None` below two hosts.
+    pub host_spread: Option<f64>,
 }
 
 impl SideSummary {
@@ -30,8 +34,9 @@ impl SideSummary {
             instances: side.instances(),
             hosts: side.hosts.len(),
             rounds: side.rounds(),
-            median: side.median().and_then(crate::stats::finite),
-            disturbed: (all > 0).then(|| crate::stats::real(disturbed) / crate::stats::real(all)),
+            median: side.median().and_then(finite),
+            disturbed: (all > 0).then(|| real(disturbed) / real(all)),
+            host_spread: variance(&side.log_values()).map(f64::sqrt).and_then(finite),
         }
     }
 }
@@ -55,6 +60,46 @@ impl Secondary {
         contrast.p_difference?;
         let (ratio_low, ratio_high) = contrast.interval.ratios();
         Some(Self { basis: contrast.basis, ratio: contrast.difference.exp(), ratio_low, ratio_high })
+    }
+}
+
+/// What ranks say, whichever method decides: the shift of Hodges and Lehmann.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HodgesLehmann {
+    /// Its ratio.
+    pub ratio: f64,
+    /// Lower end of its exact 95 % interval; `None` without bound.
+    pub ratio_low: Option<f64>,
+    /// Upper end of its exact 95 % interval; `None` without bound.
+    pub ratio_high: Option<f64>,
+}
+
+impl HodgesLehmann {
+    /// Of a contrast in which ranks decide.
+    pub(super) fn of(by_ranks: &Contrast) -> Option<Self> {
+        let (ratio_low, ratio_high) = by_ranks.interval.ratios();
+        Some(Self { ratio: finite(by_ranks.difference.exp())?, ratio_low, ratio_high })
+    }
+}
+
+/// The interval that prose quotes of a row because it differs. Of many rows those are looked at that seem to, so each
+/// must be surer than 95 % for all that are quoted to be right as often as that.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quoted {
+    /// How sure, 0 to 1.
+    pub confidence: f64,
+    /// Its lower end; `None` without bound.
+    pub ratio_low: Option<f64>,
+    /// Its upper end; `None` without bound.
+    pub ratio_high: Option<f64>,
+}
+
+impl Quoted {
+    /// `None` of a row that does not differ.
+    pub(super) fn of(contrast: &Contrast, decision: &Decision, confidence: f64) -> Option<Self> {
+        let differs = matches!(decision.verdict, Verdict::Slower | Verdict::Faster);
+        let (ratio_low, ratio_high) = contrast.interval_at(confidence).ratios();
+        differs.then_some(Self { confidence, ratio_low, ratio_high })
     }
 }
 
@@ -92,10 +137,20 @@ pub struct Row {
     pub ratio_low: Option<f64>,
     /// Upper end of its 95 % interval; `None` as above.
     pub ratio_high: Option<f64>,
+    /// Lower end of the 90 % interval, which `no_difference` is read from; `None` as above.
+    pub ratio_low_90: Option<f64>,
+    /// Upper end of the 90 % interval; `None` as above.
+    pub ratio_high_90: Option<f64>,
+    /// What ranks say; `None` below four hosts a side or six pairs, and in strata.
+    pub hodges_lehmann: Option<HodgesLehmann>,
+    /// The interval for prose, of the tiers or of the two hosts, whichever is told; `None` where they do not differ.
+    pub quoted: Option<Quoted>,
     /// Candidate's median minus baseline's, in the unit.
     pub difference: Option<f64>,
     /// The method that the ratio comes from; `None` below two hosts a side.
     pub basis: Option<Basis>,
+    /// Degrees of freedom of its t; `None` on ranks.
+    pub degrees_of_freedom: Option<f64>,
     /// Pairs with a value; they are the headline from four on.
     pub pairs: usize,
     /// Strata that were compared within and combined; 1 where all hosts are alike.
@@ -106,6 +161,8 @@ pub struct Row {
     pub p_value: Option<f64>,
     /// The same after the correction for all rows of the report.
     pub q_value: Option<f64>,
+    /// p value of "the difference is the threshold or more".
+    pub p_equivalence: Option<f64>,
     /// The verdict on the tiers.
     pub verdict: Verdict,
     /// Why it is inconclusive.
@@ -118,12 +175,14 @@ pub struct Row {
     pub no_here: Option<NoHere>,
     /// One host against four or more; no verdict.
     pub against_several: Option<AgainstSeveral>,
-    /// The smallest ratio that this much evidence would find; `None` below four hosts a side.
+    /// The smallest ratio that this much evidence would find among so many rows; `None` below four hosts a side.
     pub detectable_ratio: Option<f64>,
     /// The largest ratio, in either direction, that the evidence does not exclude; `None` without bound.
     pub largest_not_excluded: Option<f64>,
     /// The ratio over all rounds, the disturbed ones with them.
     pub ratio_all: Option<f64>,
+    /// How far the clock alone may be off, as a difference of logarithms; the intervals are wider by it.
+    pub resolution_allowance: Option<f64>,
     /// Instances of either side that have the series, and yet no value in the row.
     pub left_out: Vec<(String, LeftOut)>,
     /// What is to be known of this row.
@@ -134,10 +193,18 @@ impl Row {
     /// Takes back what the row says, as its data may be incomplete.
     pub(super) fn lower(&mut self) {
         self.here = None;
+        self.quoted = None;
         if self.verdict != Verdict::Inconclusive {
             self.verdict = Verdict::Inconclusive;
             self.reason = Some(Reason::Incomplete);
             self.tags.clear();
+        }
+    }
+
+    /// Keeps what the row says, as something that is to be known of its data.
+    pub(super) fn hedge(&mut self) {
+        if !self.tags.contains(&Tag::Provisional) {
+            self.tags.push(Tag::Provisional);
         }
     }
 }

@@ -105,6 +105,13 @@ fn instances_on_one_kernel_are_one_host() {
 }
 
 #[test]
+fn an_empty_name_of_a_kernel_makes_no_two_hosts_one() {
+    let one = |name: &str| on_kernel(instance(name, "container", &around(2.0, 20), &[]), "");
+    let row = row([tier("vm", 4, 1.0), vec![one("a"), one("b"), one("c")]].concat());
+    assert_eq!((row.candidate.instances, row.candidate.hosts), (3, 3));
+}
+
+#[test]
 fn the_statement_on_one_host_is_of_the_instances_that_have_a_value() {
     let disturbed: Vec<usize> = (0..31).collect();
     let noisy = on_kernel(instance("noisy", "sandbox", &around(90.0, 60), &disturbed), "k");
@@ -162,6 +169,77 @@ fn a_row_that_disturbed_rounds_would_change_says_so() {
     assert!(marked.tags.contains(&Tag::DisturbanceSensitive));
     let unmarked = row([tier("vm", 4, 1.0), (0..4).map(|i| noisy(i, &[])).collect()].concat());
     assert!(!unmarked.tags.contains(&Tag::DisturbanceSensitive));
+}
+
+/// Four hosts a side, apart by this share of what those of [`tier`] are, in as many system calls as there are ratios.
+fn calls(ratios: &[f64], apart: f64) -> Vec<Row> {
+    let mut fleet = [tier("vm", 4, 1.0), tier("sandbox", 4, 1.0)].concat();
+    for one in &mut fleet {
+        let rounds = std::mem::take(&mut one.observations);
+        let is_sandbox = one.instance.labels["tier"] == "sandbox";
+        for (at, ratio) in ratios.iter().enumerate() {
+            let labels = Labels::from([("syscall".into(), at.to_string())]);
+            let times = if is_sandbox { *ratio } else { 1.0 };
+            let call = |round: &Observation| Observation {
+                labels: labels.clone(),
+                value: round.value.powf(apart) * times,
+                ..round.clone()
+            };
+            one.observations.extend(rounds.iter().map(call));
+        }
+    }
+    rows(fleet)
+}
+
+#[test]
+fn of_many_rows_what_is_found_and_quoted_must_be_surer() {
+    let alone = calls(&[1.2], 1.0).remove(0);
+    let quoted = alone.quoted.unwrap();
+    assert_eq!(
+        (quoted.confidence, quoted.ratio_low, quoted.ratio_high),
+        (0.95, alone.ratio_low, alone.ratio_high)
+    );
+    let many = calls(&[&[1.2][..], &[1.0; 19]].concat(), 1.0);
+    let quoted: Vec<Quoted> = many.iter().filter_map(|row| row.quoted).collect();
+    let [one] = quoted.as_slice() else { panic!("{quoted:?}") };
+    assert!((one.confidence - 0.9975).abs() < 1e-12, "1 - 5 % * 1 / 20: {one:?}");
+    assert!(one.ratio_low < alone.ratio_low && one.ratio_high > alone.ratio_high, "{one:?}");
+    assert!(many.iter().all(|row| row.detectable_ratio > alone.detectable_ratio));
+    // Where all are rejected, nothing is lost by choosing.
+    let all = calls(&[1.2; 20], 1.0);
+    assert!(all.iter().all(|row| row.detectable_ratio == alone.detectable_ratio), "{all:?}");
+    assert!(all.iter().all(|row| row.quoted == alone.quoted));
+}
+
+/// Of ten rows that are rejected nine are proven to differ too little to matter. The other's interval is as sure as its
+/// verdict, and not as sure as if one row in ten were rejected.
+#[test]
+fn what_is_quoted_of_a_row_agrees_with_its_verdict() {
+    let rows = calls(&[&[1.019][..], &[1.016; 9]].concat(), 0.4);
+    let rejected = rows.iter().filter(|row| row.q_value.is_some_and(|q_value| q_value <= 0.05)).count();
+    let equal = rows.iter().filter(|row| row.verdict == Verdict::NoDifference).count();
+    assert_eq!((rejected, equal), (10, 9), "{rows:?}");
+    let quoted: Vec<Quoted> = rows.iter().filter_map(|row| row.quoted).collect();
+    let [one] = quoted.as_slice() else { panic!("{quoted:?}") };
+    assert!(one.ratio_low > Some(1.0), "{one:?}");
+}
+
+#[test]
+fn a_row_has_what_its_verdict_follows_from() {
+    let row = row([tier("vm", 6, 1.0), tier("sandbox", 6, 1.2)].concat());
+    let ranks = row.hodges_lehmann.unwrap();
+    assert!(
+        (1.19..1.21).contains(&ranks.ratio) && ranks.ratio_low > Some(1.1) && ranks.ratio_high < Some(1.3)
+    );
+    assert!(row.ratio_low < row.ratio_low_90 && row.ratio_high_90 < row.ratio_high, "{row:?}");
+    assert!(row.degrees_of_freedom.is_some_and(|nu| (9.9..10.1).contains(&nu)), "{row:?}");
+    assert!(row.p_equivalence > Some(0.99) && row.resolution_allowance == Some(0.0));
+    let spread = [row.baseline.host_spread, row.candidate.host_spread];
+    assert!(spread.iter().all(|one| one.is_some_and(|one| (0.01..0.03).contains(&one))), "{spread:?}");
+    let one = super::tests::row([tier("vm", 1, 1.0), tier("sandbox", 6, 1.2)].concat());
+    assert_eq!((one.hodges_lehmann, one.degrees_of_freedom, one.baseline.host_spread), (None, None, None));
+    let three = super::tests::row([tier("vm", 3, 1.0), tier("sandbox", 6, 1.2)].concat());
+    assert_eq!(three.hodges_lehmann, None, "from four hosts a side on");
 }
 
 #[test]

@@ -151,7 +151,8 @@ fn free_name(taken: &HashSet<String>, name: &str) -> String {
 
 /// What instances of one host have in common.
 fn host_key(instance: &Instance) -> String {
-    match instance.labels.get("boot_id") {
+    // An empty one is none, or all that lack it would be one host.
+    match instance.labels.get("boot_id").filter(|boot_id| !boot_id.is_empty()) {
         Some(boot_id) => format!("boot {boot_id}"),
         None => format!("instance {}", instance.name),
     }

@@ -57,6 +57,17 @@ const COLUMNS: &[(&str, &str)] = &[
     ("detectable_ratio", "/detectable_ratio"),
     ("largest_not_excluded", "/largest_not_excluded"),
     ("ratio_all", "/ratio_all"),
+    ("ratio_low_90", "/ratio_low_90"),
+    ("ratio_high_90", "/ratio_high_90"),
+    ("p_equivalence", "/p_equivalence"),
+    ("degrees_of_freedom", "/degrees_of_freedom"),
+    ("hodges_lehmann_ratio", "/hodges_lehmann/ratio"),
+    ("hodges_lehmann_ratio_low", "/hodges_lehmann/ratio_low"),
+    ("hodges_lehmann_ratio_high", "/hodges_lehmann/ratio_high"),
+    ("baseline_host_spread", "/baseline/host_spread"),
+    ("candidate_host_spread", "/candidate/host_spread"),
+    ("resolution_allowance", "/resolution_allowance"),
+    ("outlier_hosts", "/outlier_hosts"),
 ];
 
 /// The rows, with the names of the columns first.

@@ -44,16 +44,28 @@ pub fn effect(row: &Row) -> String {
     }
 }
 
-/// The verdict that a row shows: that on the two hosts, marked as such, where it has one.
+/// The verdict that a row shows: that on the two hosts, said to be of these, where it has one. A mark behind it says
+/// that there is something to know beside it; [`super::note::legend`] says what.
 #[must_use]
 pub fn verdict(row: &Row) -> String {
-    match row.here.map(|here| here.verdict) {
+    let words = match row.here.map(|here| here.verdict) {
         Some(Verdict::NoDifference) => "no diff. here".to_owned(),
         Some(verdict @ (Verdict::Slower | Verdict::Faster)) => format!("{} here", verdict.words(row.unit)),
         Some(verdict @ (Verdict::Inconclusive | Verdict::Live)) => verdict.words(row.unit).to_owned(),
-        None if row.tags.contains(&Tag::Provisional) => format!("{}?", row.verdict.words(row.unit)),
         None => row.verdict.words(row.unit).to_owned(),
-    }
+    };
+    let marks = MARKS.into_iter().filter(|(tag, _)| is_marked(row, *tag)).map(|(_, mark)| mark);
+    marks.fold(words, |text, mark| text + mark)
+}
+
+/// Tags that are marked behind a verdict.
+const MARKS: [(Tag, &str); 2] = [(Tag::Provisional, "?"), (Tag::Confounded, "*")];
+
+/// Whether a row shows a verdict that has this tag.
+#[must_use]
+pub fn is_marked(row: &Row, tag: Tag) -> bool {
+    let verdict = row.here.map_or(row.verdict, |here| here.verdict);
+    row.tags.contains(&tag) && !matches!(verdict, Verdict::Inconclusive | Verdict::Live)
 }
 
 /// A side's median, or a dash.

@@ -94,11 +94,16 @@ struct JsonRow<'a> {
     ratio: Option<f64>,
     ratio_low: Option<f64>,
     ratio_high: Option<f64>,
+    ratio_low_90: Option<f64>,
+    ratio_high_90: Option<f64>,
     difference: Option<f64>,
     unit: Unit,
     p_value: Option<f64>,
     q_value: Option<f64>,
+    p_equivalence: Option<f64>,
     basis: Option<&'static str>,
+    degrees_of_freedom: Option<f64>,
+    hodges_lehmann: Option<JsonHodgesLehmann>,
     pairs: usize,
     strata: usize,
     secondary: Option<JsonSecondary>,
@@ -111,6 +116,8 @@ struct JsonRow<'a> {
     detectable_ratio: Option<f64>,
     largest_not_excluded: Option<f64>,
     ratio_all: Option<f64>,
+    resolution_allowance: Option<f64>,
+    outlier_hosts: Vec<&'a str>,
     warnings: Vec<JsonWarning>,
 }
 
@@ -121,6 +128,7 @@ struct Side {
     rounds: usize,
     median: Option<f64>,
     disturbed_ratio: Option<f64>,
+    host_spread: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -136,6 +144,13 @@ struct JsonHere {
 #[derive(Serialize)]
 struct JsonSecondary {
     basis: &'static str,
+    ratio: f64,
+    ratio_low: Option<f64>,
+    ratio_high: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct JsonHodgesLehmann {
     ratio: f64,
     ratio_low: Option<f64>,
     ratio_high: Option<f64>,
@@ -202,11 +217,20 @@ impl<'a> JsonRow<'a> {
             ratio: row.ratio,
             ratio_low: row.ratio_low,
             ratio_high: row.ratio_high,
+            ratio_low_90: row.ratio_low_90,
+            ratio_high_90: row.ratio_high_90,
             difference: row.difference,
             unit: row.unit,
             p_value: row.p_value,
             q_value: row.q_value,
+            p_equivalence: row.p_equivalence,
             basis: row.basis.map(|basis| basis.as_str()),
+            degrees_of_freedom: row.degrees_of_freedom,
+            hodges_lehmann: row.hodges_lehmann.map(|ranks| JsonHodgesLehmann {
+                ratio: ranks.ratio,
+                ratio_low: ranks.ratio_low,
+                ratio_high: ranks.ratio_high,
+            }),
             pairs: row.pairs,
             strata: row.strata,
             secondary: row.secondary.map(|secondary| JsonSecondary {
@@ -237,6 +261,8 @@ impl<'a> JsonRow<'a> {
             detectable_ratio: row.detectable_ratio,
             largest_not_excluded: row.largest_not_excluded,
             ratio_all: row.ratio_all,
+            resolution_allowance: row.resolution_allowance,
+            outlier_hosts: outlier_hosts(row).collect(),
             warnings: warnings(&row.warnings),
         }
     }
@@ -260,7 +286,17 @@ fn side(side: &SideSummary) -> Side {
         rounds: side.rounds,
         median: side.median,
         disturbed_ratio: side.disturbed,
+        host_spread: side.host_spread,
     }
+}
+
+/// Hosts that stand apart from their group in a row.
+fn outlier_hosts(row: &Row) -> impl Iterator<Item = &str> {
+    let hosts = row
+        .warnings
+        .iter()
+        .filter_map(|warning| if let Warning::Outliers { hosts, .. } = warning { Some(hosts) } else { None });
+    hosts.flatten().map(String::as_str)
 }
 
 fn warnings(warnings: &[Warning]) -> Vec<JsonWarning> {

@@ -275,13 +275,25 @@ pub fn legend(comparison: &Comparison, n: &str) -> Vec<String> {
             luck(2.0)
         ));
     }
-    if comparison
-        .rows()
-        .any(|row| row.tags.contains(&Tag::Provisional) && row.verdict != Verdict::Inconclusive)
-    {
-        lines.push("?: provisional, from fewer than four hosts on a side.".to_owned());
-    }
+    lines.extend(marks(comparison).map(str::to_owned));
     lines
+}
+
+/// What the marks behind verdicts mean, as far as they occur.
+pub(super) fn marks(comparison: &Comparison) -> impl Iterator<Item = &'static str> {
+    let meanings = [
+        (
+            Tag::Provisional,
+            "?: provisional, from fewer than four hosts on a side, or of data that a store had something to say of.",
+        ),
+        (
+            Tag::Confounded,
+            "*: confounded, as the sides differ, or may differ, in more than what they are compared by; the warnings \
+             say in what.",
+        ),
+    ];
+    let occurs = |(tag, _): &(Tag, _)| comparison.rows().any(|row| figure::is_marked(row, *tag));
+    meanings.into_iter().filter(occurs).map(|(_, meaning)| meaning)
 }
 
 #[cfg(test)]

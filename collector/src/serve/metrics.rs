@@ -14,7 +14,7 @@ use crate::verdict::Verdict;
 /// The form.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Most rows of the comparison, seven series each. Agents have a hundred a tier; what a label is used as a tier that
+/// Most rows of the comparison, seven series each and one for each tag. Agents have a hundred a tier; what a label is used as a tier that
 /// differs on every host must not take Prometheus down.
 const MAX_ROWS: usize = 5_000;
 
@@ -34,6 +34,8 @@ families! {
         "Cost in a tier to that in the baseline, over the last window that is over; low and high are the ends of the 95 % interval, absent where it has none.";
     VERDICT = Gauge "tierprobe_comparison_verdict" ["family" "label_*" "statistic" "tier" "baseline" "verdict"]
         "1 for the verdict of the row, 0 for the others; above a ratio of 1 the tier is slower, or takes more.";
+    TAG = Gauge "tierprobe_comparison_tag" ["family" "label_*" "statistic" "tier" "baseline" "tag"]
+        "1 for each thing that is to be known beside the verdict of the row, such as confounded or provisional; absent where there is nothing.";
     WINDOW_BEGIN = Gauge "tierprobe_comparison_window_begin_timestamp_seconds" []
         "When the window of the comparison began.";
     WINDOW_END = Gauge "tierprobe_comparison_window_end_timestamp_seconds" []
@@ -127,6 +129,12 @@ fn comparison(text: &mut Exposition, answer: &Answer) {
         for verdict in VERDICTS {
             let value = if row.verdict == verdict { 1.0 } else { 0.0 };
             text.line(&VERDICT, labels, ("verdict", verdict.as_str()), Some(value));
+        }
+    }
+    text.head(&TAG);
+    for (row, labels) in &rows {
+        for tag in &row.tags {
+            text.line(&TAG, labels, ("tag", tag.as_str()), Some(1.0));
         }
     }
     text.one(&WINDOW_BEGIN, &[], Some(answer.span.from));

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::detectable::{self, smallest_ratio};
+use super::detectable::{self, Precision};
 use super::equivalence::Threshold;
 use super::estimate::Estimate;
 use super::outlier::outliers;
@@ -58,8 +58,11 @@ pub struct Contrast {
     pub p_difference: Option<f64>,
     /// p value of "the difference is the threshold or more"; `None` as above.
     pub p_equivalence: Option<f64>,
-    /// The smallest ratio that would have been found; `None` below four hosts a side, eight where ranks decide.
-    pub detectable: Option<f64>,
+    /// Degrees of freedom; `None` where ranks decide, as they have none.
+    pub nu: Option<f64>,
+    /// What the smallest ratio that would be found follows from; `None` below four hosts a side, eight where ranks
+    /// decide.
+    pub precision: Option<Precision>,
     /// How far the clock alone may be off.
     pub allowance: f64,
     /// Places of the candidate's hosts that stand apart.
@@ -69,7 +72,12 @@ pub struct Contrast {
     /// Places of the pairs that stand apart.
     pub outlier_pairs: Vec<usize>,
     /// Whether the two methods point in opposite directions without a flagged host that would explain it.
-    pub methods_disagree: bool,
+    pub is_contradicted: bool,
+    /// Values on the smaller side.
+    smaller: usize,
+    estimate: Estimate,
+    /// The same values by ranks; `None` in strata and of fewer pairs than ranks need.
+    ranks: Option<RankComparison>,
 }
 
 impl Contrast {
@@ -84,10 +92,11 @@ impl Contrast {
         contrast.outliers_candidate = outliers(candidate);
         contrast.outliers_baseline = outliers(baseline);
         if contrast.outliers_candidate.is_empty() && contrast.outliers_baseline.is_empty() {
-            contrast.methods_disagree = contrast.disagrees_with(&ranks);
+            contrast.is_contradicted = contrast.is_contradicted_by(&ranks);
         } else if !ranks_are_unsafe(candidate, baseline) {
-            contrast.decide_by(Basis::Robust, &ranks, candidate.len().min(baseline.len()), threshold);
+            contrast.decide_by(Basis::Robust, &ranks, threshold);
         }
+        contrast.ranks = Some(ranks);
         Some(contrast)
     }
 
@@ -117,10 +126,11 @@ impl Contrast {
         }
         let Some(ranks) = RankComparison::paired(within) else { return Some(contrast) };
         if contrast.outlier_pairs.is_empty() {
-            contrast.methods_disagree = contrast.disagrees_with(&ranks);
+            contrast.is_contradicted = contrast.is_contradicted_by(&ranks);
         } else {
-            contrast.decide_by(Basis::PairedRobust, &ranks, within.len(), threshold);
+            contrast.decide_by(Basis::PairedRobust, &ranks, threshold);
         }
+        contrast.ranks = Some(ranks);
         Some(contrast)
     }
 
@@ -155,17 +165,52 @@ impl Contrast {
             narrower: estimate.interval(EQUIVALENCE_CONFIDENCE),
             p_difference: estimate.p_difference(),
             p_equivalence: estimate.p_equivalence(threshold),
-            detectable: enough.then(|| smallest_ratio(estimate.error, estimate.nu)).flatten(),
+            nu: Some(estimate.nu),
+            precision: enough.then_some(Precision { error: estimate.error, nu: estimate.nu }),
             allowance: estimate.allowance,
             outliers_candidate: Vec::new(),
             outliers_baseline: Vec::new(),
             outlier_pairs: Vec::new(),
-            methods_disagree: false,
+            is_contradicted: false,
+            smaller,
+            estimate,
+            ranks: None,
         }
     }
 
+    /// The interval at another confidence than those that are kept, by the method that decides.
+    #[must_use]
+    pub fn interval_at(&self, confidence: f64) -> LogInterval {
+        match (self.basis, &self.ranks) {
+            (Basis::Robust | Basis::PairedRobust, Some(ranks)) => ranks.interval(confidence),
+            _ => self.estimate.interval(confidence),
+        }
+    }
+
+    /// The same contrast as if ranks decided, which are shown whichever method does; `None` with fewer values than bound
+    /// their interval, and in strata.
+    #[must_use]
+    pub fn by_ranks(&self, threshold: Threshold) -> Option<Self> {
+        let ranks = self.ranks.as_ref().filter(|_| self.smaller >= detectable::MIN_HOSTS)?;
+        let basis = match self.basis {
+            Basis::Robust | Basis::PairedRobust => return Some(self.clone()),
+            Basis::Welch => Basis::Robust,
+            Basis::Paired => Basis::PairedRobust,
+            Basis::Stratified => return None,
+        };
+        let mut contrast = self.clone();
+        contrast.decide_by(basis, ranks, threshold);
+        Some(contrast)
+    }
+
+    /// The same without what only [`Self::interval_at`] and [`Self::by_ranks`] need, which is the hosts' values.
+    #[must_use]
+    pub fn reduced(self) -> Self {
+        Self { ranks: None, ..self }
+    }
+
     /// Whether ranks point in the opposite direction and one of both methods is sure.
-    fn disagrees_with(&self, ranks: &RankComparison) -> bool {
+    fn is_contradicted_by(&self, ranks: &RankComparison) -> bool {
         let is_opposite = match ranks.direction() {
             Ordering::Less => self.difference > 0.0,
             Ordering::Greater => self.difference < 0.0,
@@ -174,18 +219,19 @@ impl Contrast {
         is_opposite && !(self.interval.contains(0.0) && ranks.interval(CONFIDENCE).contains(0.0))
     }
 
-    fn decide_by(&mut self, basis: Basis, ranks: &RankComparison, smaller: usize, threshold: Threshold) {
+    fn decide_by(&mut self, basis: Basis, ranks: &RankComparison, threshold: Threshold) {
         self.basis = basis;
         self.difference = ranks.difference();
         self.interval = ranks.interval(CONFIDENCE);
         self.narrower = ranks.interval(EQUIVALENCE_CONFIDENCE);
         self.p_difference = Some(ranks.p_difference());
         self.p_equivalence = Some(ranks.p_equivalence(threshold));
-        // The standard error that a normal interval of this width would have: a ratio of that size is found more
-        // often than the formula says, by CALIBRATION.md.
+        self.nu = None;
+        // The standard error that a normal interval of this width would have. How often a ratio of the size that
+        // follows is found is in CALIBRATION.md: between two of three and nearly always.
         let error = (self.interval.high - self.interval.low) / (2.0 * quantile(0.975, MANY));
-        let enough = smaller >= detectable::MIN_RANKED;
-        self.detectable = enough.then(|| smallest_ratio(error, super::real(smaller) - 1.0)).flatten();
+        let enough = self.smaller >= detectable::MIN_RANKED;
+        self.precision = enough.then(|| Precision { error, nu: super::real(self.smaller) - 1.0 });
     }
 }
 
@@ -216,7 +262,7 @@ mod tests {
         assert_eq!(contrast.basis, Basis::Welch);
         assert!(contrast.interval.contains(1.2_f64.ln()));
         assert!(contrast.p_difference.unwrap() < 1e-6);
-        assert!(!contrast.methods_disagree);
+        assert!(!contrast.is_contradicted);
     }
 
     #[test]
@@ -241,8 +287,8 @@ mod tests {
 
     #[test]
     fn power_is_not_promised_below_four_hosts() {
-        assert_eq!(against_quiet(&[100.0, 101.0, 102.0]).detectable, None);
-        assert!(against_quiet(&[100.0, 101.0, 102.0, 103.0]).detectable.is_some());
+        assert_eq!(against_quiet(&[100.0, 101.0, 102.0]).precision, None);
+        assert!(against_quiet(&[100.0, 101.0, 102.0, 103.0]).precision.is_some());
     }
 
     #[test]
@@ -252,8 +298,13 @@ mod tests {
             slower[2] = 400.0;
             Contrast::of(&logs(&slower), &logs(&QUIET), (0.0, 0.0), Threshold::default()).unwrap()
         };
-        assert_eq!((apart(7).basis, apart(7).detectable), (Basis::Robust, None));
-        assert!(apart(8).detectable.is_some_and(|ratio| ratio < 1.2));
+        assert_eq!((apart(7).basis, apart(7).precision), (Basis::Robust, None));
+        assert!(
+            apart(8)
+                .precision
+                .and_then(|one| one.smallest_ratio(CONFIDENCE))
+                .is_some_and(|ratio| ratio < 1.2)
+        );
     }
 
     #[test]
@@ -276,6 +327,42 @@ mod tests {
     }
 
     #[test]
+    fn ranks_stand_beside_whichever_method_decides() {
+        let candidate = logs(&[98.1, 101.7, 104.9, 99.3, 110.2]);
+        let baseline = logs(&[92.4, 95.0, 90.1, 97.7, 93.3, 94.6]);
+        let of =
+            |candidate: &[f64]| Contrast::of(candidate, &baseline, (0.0, 0.0), Threshold::default()).unwrap();
+        let by_ranks = |contrast: &Contrast| contrast.by_ranks(Threshold::default());
+        let ranks = by_ranks(&of(&candidate)).unwrap();
+        let close = |log: f64, ratio: f64| {
+            assert!((log.exp() - ratio).abs() < 5e-10, "{} is not {ratio}", log.exp());
+        };
+        close(ranks.difference, 1.089_411_016_7);
+        close(ranks.interval.low, 1.036_997_885_8);
+        close(ranks.interval.high, 1.164_904_862_6);
+        assert_eq!(by_ranks(&ranks), Some(ranks.clone()), "they are the same where they decide");
+        assert_eq!(by_ranks(&of(&candidate[..3])), None, "four hosts a side");
+        assert_eq!(by_ranks(&of(&candidate).reduced()), None);
+        let pairs: Vec<f64> = candidate.iter().zip(&baseline).map(|(a, b)| a - b).collect();
+        let paired = |within: &[f64]| Contrast::paired(within, (0.0, 0.0), Threshold::default()).unwrap();
+        assert_eq!(by_ranks(&paired(&pairs)), None, "six pairs");
+        assert!(by_ranks(&paired(&[pairs.as_slice(), &[0.1]].concat())).is_some());
+    }
+
+    #[test]
+    fn an_interval_can_be_had_at_any_confidence() {
+        let mut slower = QUIET.map(|value| value * 1.2);
+        for basis in [Basis::Welch, Basis::Robust] {
+            let contrast = against_quiet(&slower);
+            assert_eq!((contrast.basis, contrast.interval_at(CONFIDENCE)), (basis, contrast.interval));
+            let wider = contrast.interval_at(0.999);
+            assert!(wider.low < contrast.interval.low && wider.high > contrast.interval.high, "{wider:?}");
+            assert_eq!(contrast.nu.is_some(), basis == Basis::Welch);
+            slower[2] = 400.0;
+        }
+    }
+
+    #[test]
     fn hosts_that_stand_apart_are_counted_through_the_strata() {
         let stratum = |centre: f64| {
             let hosts = || (0..5).map(|i| centre + 0.01 * crate::stats::real(i)).collect::<Vec<f64>>();
@@ -288,6 +375,6 @@ mod tests {
             (contrast.basis, contrast.outliers_baseline.as_slice()),
             (Basis::Stratified, [7].as_slice())
         );
-        assert!(contrast.outliers_candidate.is_empty() && contrast.detectable.is_some());
+        assert!(contrast.outliers_candidate.is_empty() && contrast.precision.is_some());
     }
 }

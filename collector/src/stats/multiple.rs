@@ -2,7 +2,7 @@
 //!
 //! Rows share hosts and are positively correlated, which the method tolerates (Benjamini and Yekutieli 2001).
 
-use super::real;
+use super::{ALPHA, real};
 
 /// The q value of each p value, in the same order: `q_(i) = min_(j >= i) (M p_(j) / j)`.
 #[must_use]
@@ -21,6 +21,16 @@ pub fn q_values(p_values: &[f64]) -> Vec<f64> {
         .collect();
     by_place.sort_by_key(|(place, _)| *place);
     by_place.into_iter().map(|(_, q)| q).collect()
+}
+
+/// The confidence at which one row decides where so many are rejected, `of` all that were tested.
+///
+/// At this confidence intervals may be quoted of rows because these were rejected: the false coverage rate of Benjamini
+/// and Yekutieli (2005), by which 5 % of all that are quoted miss the truth and no more.
+#[must_use]
+pub fn confidence(rejected: usize, of: usize) -> f64 {
+    let of = of.max(1);
+    1.0 - ALPHA * real(rejected.clamp(1, of)) / real(of)
 }
 
 #[cfg(test)]
@@ -46,5 +56,15 @@ mod tests {
         let q = q_values(&[0.04, 0.01]);
         assert_eq!(q, [0.04, 0.02]);
         assert!(q_values(&[]).is_empty());
+    }
+
+    #[test]
+    fn the_fewer_rows_are_rejected_the_surer_an_interval_must_be() {
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+        close(confidence(1, 1), 0.95);
+        close(confidence(0, 0), 0.95);
+        close(confidence(60, 60), 0.95);
+        close(confidence(6, 60), 0.995);
+        close(confidence(0, 60), confidence(1, 60));
     }
 }

@@ -99,6 +99,16 @@ pub enum Warning {
         /// Its values on the baseline's side and on the candidate's.
         values: [Vec<String>; 2],
     },
+    /// Instances share a kernel and do not say which, so that there may be fewer hosts than it seems.
+    UnknownKernel {
+        /// Their names.
+        instances: Vec<String>,
+    },
+    /// One side says what the other is silent of, so that nobody knows whether they are alike in it.
+    Unsaid {
+        /// The labels, each with the group that is silent.
+        labels: Vec<(String, String)>,
+    },
     /// The groups have nothing alike to compare, so there is no verdict.
     Refused {
         /// The labels in which they are unlike.
@@ -189,7 +199,7 @@ pub enum Warning {
         /// The verdict over all rounds.
         verdict_all: Verdict,
     },
-    /// Of a row: means and ranks point in opposite directions.
+    /// Of a row: means and ranks point in opposite directions or come to different verdicts.
     MethodsDisagree,
     /// Of a row: hosts stand apart.
     Outliers {
@@ -231,6 +241,8 @@ impl Warning {
             Self::UnlikeProcessors { .. } => "unlike_processors",
             Self::UnlikeClocks { .. } => "unlike_clocks",
             Self::SharedPlace { .. } => "shared_place",
+            Self::UnknownKernel { .. } => "unknown_kernel",
+            Self::Unsaid { .. } => "unsaid",
             Self::Refused { .. } => "refused",
             Self::Excluded { .. } => "excluded",
             Self::FewAlike { .. } => "few_alike",

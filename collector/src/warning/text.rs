@@ -9,8 +9,10 @@ impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::FewHosts { groups } => {
-                let groups: Vec<String> =
-                    groups.iter().map(|(group, hosts)| format!("{group} has {}", counted(*hosts, "host"))).collect();
+                let groups: Vec<String> = groups
+                    .iter()
+                    .map(|(group, hosts)| format!("{group} has {}", counted(*hosts, "host")))
+                    .collect();
                 write!(
                     f,
                     "{}: hosts of one tier differ, and fewer than four cannot show by how much. Add hosts; more \
@@ -81,6 +83,23 @@ impl std::fmt::Display for Warning {
                 some_of(a),
                 some_of(b)
             ),
+            Self::UnknownKernel { instances } => write!(
+                f,
+                "{} run on kernels that others may share, and do not say which: {}. Each counts as a host, so there may be \
+                 fewer hosts than it seems. Let the agents tell it (label boot_id of tierprobe_kernel_info).",
+                counted(instances.len(), "instance"),
+                some_of(instances)
+            ),
+            Self::Unsaid { labels } => {
+                let labels: Vec<String> =
+                    labels.iter().map(|(label, group)| format!("{label} of {group}")).collect();
+                write!(
+                    f,
+                    "Known of one side only, so nobody can tell whether the sides are alike in it: no instance tells {}. \
+                     A part of any difference may be that.",
+                    labels.join(" or ")
+                )
+            }
             Self::Refused { labels } => write!(
                 f,
                 "No verdict: no instance of one side is like any of the other in {}. Measure what is alike, or \
@@ -163,7 +182,9 @@ impl std::fmt::Display for Warning {
             Self::Store { note: Note { source, text, is_warning: true } } => {
                 write!(f, "{source} warns: {text}. Some of its data may be missing, so there is no verdict.")
             }
-            Self::Store { note: Note { source, text, is_warning: false } } => write!(f, "{source} says: {text}."),
+            Self::Store { note: Note { source, text, is_warning: false } } => {
+                write!(f, "{source} says: {text}. Verdicts are provisional for it.")
+            }
             Self::CoarseClock { tick } => write!(
                 f,
                 "What is measured moves in steps of {} of the value, and the interval is wider by them. A finer \
@@ -177,7 +198,8 @@ impl std::fmt::Display for Warning {
                 verdict_all.as_str()
             ),
             Self::MethodsDisagree => f.write_str(
-                "Means and ranks point in opposite directions: look at the hosts one by one before believing either.",
+                "Means and ranks do not say the same, as where few hosts make the difference or the evidence is just \
+                 enough: look at the hosts one by one before believing either.",
             ),
             Self::Outliers { hosts, ranked } => write!(
                 f,
@@ -189,18 +211,20 @@ impl std::fmt::Display for Warning {
                 f,
                 "Pairs stand apart from the others: {}. {}",
                 some_of(pairs),
-                if *ranked { "Ranks decide." } else { "The interval is wide for it; six pairs would let ranks decide." }
+                if *ranked {
+                    "Ranks decide."
+                } else {
+                    "The interval is wide for it; six pairs would let ranks decide."
+                }
             ),
             Self::Bimodal { groups } => write!(
                 f,
                 "The hosts of {} fall into two camps: find out what tells these apart, and compare within it.",
                 groups.join(" and of ")
             ),
-            Self::FewReadings { readings } => write!(
-                f,
-                "A host's value rests on {} and not on ten rounds.",
-                counted(*readings, "reading")
-            ),
+            Self::FewReadings { readings } => {
+                write!(f, "A host's value rests on {} and not on ten rounds.", counted(*readings, "reading"))
+            }
         }
     }
 }

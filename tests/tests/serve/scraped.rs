@@ -35,6 +35,9 @@ fn a_real_prometheus_has_ratio_bounds_and_verdict_of_what_is_served() {
     let verdicts = prometheus.wait_for_samples(&format!("tierprobe_comparison_verdict{series} == 1"));
     let named: Vec<&str> = verdicts.iter().map(|sample| sample.label("verdict")).collect();
     assert_eq!(named, ["slower"], "{verdicts:?}");
+    let tags = prometheus.wait_for_samples(&format!("tierprobe_comparison_tag{series}"));
+    let named: Vec<&str> = tags.iter().map(|sample| sample.label("tag")).collect();
+    assert_eq!(named, ["beyond_threshold"], "{tags:?}");
     prometheus.wait_for_samples(
         "tierprobe_comparison_window_end_timestamp_seconds - tierprobe_comparison_window_begin_timestamp_seconds == 5",
     );

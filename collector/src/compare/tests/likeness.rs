@@ -35,17 +35,83 @@ fn sides_without_anything_alike_have_an_interval_and_no_verdict() {
 
 #[test]
 fn sides_in_racks_of_their_own_are_told_that_the_rack_may_be_the_difference() {
-    let racks = |a: &[&str], b: &[&str]| {
-        let fleet =
-            [with(tier("vm", 4, 1.0), "rack", a), with(tier("container", 4, 2.0), "rack", b)].concat();
+    let racks = |label: &str, a: &[&str], b: &[&str]| {
+        let fleet = [with(tier("vm", 4, 1.0), label, a), with(tier("sandbox", 4, 2.0), label, b)].concat();
         let block = block(fleet, &Options::default());
-        block.warnings.into_iter().find(|warning| warning.kind() == "shared_place")
+        assert_eq!(block.rows[0].verdict, Verdict::Slower);
+        let warning = block.warnings.into_iter().find(|warning| warning.kind() == "shared_place");
+        assert_eq!(block.rows[0].tags.contains(&Tag::Confounded), warning.is_some());
+        warning
     };
-    let apart = Warning::SharedPlace { label: "rack".into(), values: [vec!["r1".into()], vec!["r2".into()]] };
-    assert_eq!(racks(&["r1"], &["r2"]), Some(apart));
-    assert_eq!(racks(&["r1", "r2"], &["r1", "r2"]), None);
-    assert_eq!(racks(&["r1", "r2"], &["r2", "r3"]), None, "one in common");
-    assert_eq!(racks(&["r1", "r2", "r3", "r4"], &["r5", "r6", "r7", "r8"]), None, "a rack for each host");
+    for label in ["rack", "machine_type"] {
+        let values = [vec!["r1".into()], vec!["r2".into()]];
+        let apart = Warning::SharedPlace { label: label.into(), values };
+        assert_eq!(racks(label, &["r1"], &["r2"]), Some(apart));
+        assert_eq!(racks(label, &["r1", "r2"], &["r1", "r2"]), None);
+        assert_eq!(racks(label, &["r1", "r2"], &["r2", "r3"]), None, "one in common");
+        assert_eq!(
+            racks(label, &["r1", "r2", "r3", "r4"], &["r5", "r6", "r7", "r8"]),
+            None,
+            "one for each host"
+        );
+    }
+}
+
+#[test]
+fn who_groups_by_a_place_is_told_what_it_costs() {
+    let fleet =
+        [with(tier("vm", 4, 1.0), "rack", &["r1"]), with(tier("sandbox", 4, 2.0), "rack", &["r2"])].concat();
+    let block = block(fleet, &Options { by: "rack".into(), ..Options::default() });
+    assert!(!block.rows[0].tags.contains(&Tag::Confounded), "{:?}", block.warnings);
+}
+
+#[test]
+fn instances_that_may_share_a_kernel_and_do_not_say_which_confound() {
+    let of = |side: Vec<Collected>| {
+        let block = block([tier("vm", 4, 1.0), side].concat(), &Options::default());
+        let warning = block.warnings.into_iter().find(|warning| warning.kind() == "unknown_kernel");
+        assert_eq!(block.rows[0].tags.contains(&Tag::Confounded), warning.is_some());
+        warning.map(|warning| warning.to_string())
+    };
+    let containers = || tier("container", 6, 2.0);
+    let text = of(containers()).unwrap();
+    assert!(
+        text.starts_with("6 instances run") && text.contains("container-0, ") && text.contains("and 2 more"),
+        "{text}"
+    );
+    assert_eq!(of(with(containers(), "boot_id", &[""])).unwrap(), text, "an empty one is none");
+    let kernels = ["a", "b", "c", "d", "e", "f"];
+    assert_eq!(of(with(containers(), "boot_id", &kernels)), None);
+    let mut one = with(containers(), "boot_id", &kernels);
+    one[3].instance.labels.remove("boot_id");
+    assert_eq!(of(one), None, "one is a host of its own");
+    // What the kernel says of itself counts more than the tier.
+    assert_eq!(of(with(containers(), "kernel", &["own"])), None);
+    assert_eq!(of(tier("sandbox", 6, 2.0)), None);
+    assert!(of(with(tier("sandbox", 6, 2.0), "kernel", &["emulated"])).is_some());
+}
+
+#[test]
+fn what_one_side_alone_says_confounds() {
+    let of = |baseline: Vec<Collected>, candidate: Vec<Collected>, options: &Options| {
+        let block = block([baseline, candidate].concat(), options);
+        assert_eq!(block.rows[0].verdict, Verdict::Slower);
+        let warning = block.warnings.into_iter().find(|warning| warning.kind() == "unsaid");
+        assert_eq!(block.rows[0].tags.contains(&Tag::Confounded), warning.is_some());
+        warning
+    };
+    let (vms, sandboxes) = (|| tier("vm", 5, 1.0), || tier("sandbox", 5, 2.0));
+    for label in ["seccomp", "cpu_model", "release", "clocksource"] {
+        let silent = |group: &str| Some(Warning::Unsaid { labels: vec![(label.into(), group.into())] });
+        let said = |side| with(side, label, &["a"]);
+        assert_eq!(of(said(vms()), sandboxes(), &Options::default()), silent("sandbox"));
+        assert_eq!(of(vms(), said(sandboxes()), &Options::default()), silent("vm"));
+        assert_eq!(of(said(vms()), said(sandboxes()), &Options::default()), None);
+        assert_eq!(of(vms(), sandboxes(), &Options::default()), None);
+    }
+    let alike = Options { alike: vec!["firmware".into()], ..Options::default() };
+    let told = of(with(vms(), "firmware", &["1"]), sandboxes(), &alike).unwrap().to_string();
+    assert!(told.contains("no instance tells firmware of sandbox."), "{told}");
 }
 
 #[test]
@@ -169,7 +235,7 @@ fn more_labels_can_be_asked_to_be_alike() {
 }
 
 #[test]
-fn a_store_that_warns_takes_the_verdicts_back() {
+fn a_store_that_warns_takes_the_verdicts_back_and_one_that_informs_makes_them_provisional() {
     let note = |is_warning| crate::source::Note {
         source: "prometheus+http://store".into(),
         text: "slow block".into(),
@@ -181,8 +247,11 @@ fn a_store_that_warns_takes_the_verdicts_back() {
         compare(&dataset, &Options::default()).unwrap()
     };
     let informed = of(note(false));
-    assert!(informed.rows().all(|row| row.verdict != Verdict::Inconclusive));
+    assert!(
+        informed.rows().all(|row| row.verdict == Verdict::Slower && row.tags.contains(&Tag::Provisional))
+    );
     assert_eq!(informed.warnings[0].kind(), "store");
+    assert!(informed.warnings[0].to_string().contains("provisional"));
     let warned = of(note(true));
     assert!(warned.rows().all(|row| row.reason == Some(Reason::Incomplete) && row.ratio.is_some()));
     assert!(warned.warnings[0].to_string().contains("slow block"));

@@ -30,10 +30,20 @@ fn rounds_outside_the_time_that_both_share_are_dropped_and_counted() {
 #[test]
 fn sides_measured_one_after_the_other_keep_their_rounds_and_say_so() {
     let late: Vec<Collected> = tier("sandbox", 4, 2.0).into_iter().map(|one| shifted(one, 1e5)).collect();
-    let block = block([tier("vm", 4, 1.0), late].concat(), &Options::default());
-    assert_eq!((block.rounds.dropped, block.rows[0].verdict), ([0, 0], Verdict::Slower));
+    let fleet = [tier("vm", 4, 1.0), late].concat();
+    let common = block(fleet.clone(), &Options::default());
+    assert_eq!((common.rounds.dropped, common.rows[0].verdict), ([0, 0], Verdict::Slower));
     let unlike = Warning::UnlikeWindows { groups: ["vm".into(), "sandbox".into()], shared_seconds: 0.0 };
-    assert!(block.warnings.contains(&unlike), "{:?}", block.warnings);
+    assert!(common.warnings.contains(&unlike), "{:?}", common.warnings);
+    assert!(common.rows[0].tags.contains(&Tag::Confounded), "what changed between may be the difference");
+    // Sides that are said to have taken turns are not confounded by it.
+    let whole = block(fleet, &Options { window: Window::Whole, ..Options::default() });
+    assert_eq!(
+        (whole.rows[0].verdict, whole.rows[0].tags.contains(&Tag::Confounded)),
+        (Verdict::Slower, false)
+    );
+    let shared = block([tier("vm", 4, 1.0), tier("sandbox", 4, 2.0)].concat(), &Options::default());
+    assert!(!shared.rows[0].tags.contains(&Tag::Confounded));
 }
 
 /// Rounds end at 1000, 1015 and so on: 94 of them end before 2400, 95 behind it.

@@ -8,7 +8,7 @@ use super::scale::Scale;
 use super::{badge, breakable, share};
 use crate::compare::Row;
 use crate::report::{Input, figure, name, note};
-use crate::verdict::{Tag, Verdict};
+use crate::verdict::Verdict;
 
 /// The smallest axis shows ratios up to this one.
 const AROUND: f64 = 1.1;
@@ -33,6 +33,7 @@ pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
             (filter(facts))
             @for (title, costs) in facts.topics() { (topic(input, facts, &title, &costs)) }
             (notes(input, facts))
+            (by_ranks(facts))
         }
     }
 }
@@ -258,12 +259,9 @@ fn notes(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
         })
         .filter(|(_, notes)| !notes.is_empty())
         .collect();
-    let provisional = input
-        .comparison
-        .rows()
-        .any(|row| row.tags.contains(&Tag::Provisional) && row.verdict != Verdict::Inconclusive);
+    let marks: Vec<&str> = note::marks(input.comparison).collect();
     html! {
-        @if !notes.is_empty() || provisional {
+        @if !notes.is_empty() || !marks.is_empty() {
             details.notes open {
                 summary { "Notes on these rows" }
                 ul {
@@ -272,8 +270,30 @@ fn notes(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
                             li { @if facts.has_several() { strong { (group) ": " } } (note) }
                         }
                     }
-                    @if provisional { li { "A question mark: provisional, from fewer than four hosts on a side." } }
+                    @for mark in marks { li { (mark) } }
                 }
+            }
+        }
+    }
+}
+
+/// The ratios by ranks, whichever method decides: close to the others, unless a few hosts make the mean.
+fn by_ranks(facts: &Facts<'_>) -> Markup {
+    let rows = facts.costs.iter().flat_map(|cost| cost.rows.iter().map(move |(at, row)| (cost, at, row)));
+    let lines: Vec<String> = rows
+        .filter_map(|(cost, at, row)| {
+            let ranks = row.hodges_lehmann?;
+            let group = facts.groups.get(*at).filter(|_| facts.has_several());
+            let whose = group.map(|group| format!(" ({})", group.name)).unwrap_or_default();
+            let interval = figure::interval(ranks.ratio_low, ranks.ratio_high).unwrap_or_default();
+            Some(format!("{}{whose}: {} {interval}", cost.name, figure::ratio(ranks.ratio)))
+        })
+        .collect();
+    html! {
+        @if !lines.is_empty() {
+            details.notes {
+                summary { "The same by ranks (Hodges and Lehmann)" }
+                ul { @for line in &lines { li { (line) } } }
             }
         }
     }

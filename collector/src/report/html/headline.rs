@@ -122,9 +122,12 @@ fn told_ratio(row: &Row) -> Option<(f64, Option<f64>, Option<f64>)> {
 
 /// `In a container in a VM a system call (getppid) takes 25 % longer (21 to 29 %, 95 % sure; 14 and 22 hosts).`
 fn difference(by: &str, group: &str, cost: &Cost<'_>, row: &Row) -> String {
-    let Some((ratio, low, high)) = told_ratio(row) else { return String::new() };
-    let mut certainty: Vec<String> = words::range(ratio, low, high).into_iter().collect();
-    certainty.push("95 % sure".to_owned());
+    let Some((ratio, _, _)) = told_ratio(row) else { return String::new() };
+    let mut certainty = Vec::new();
+    if let Some(quoted) = row.quoted {
+        certainty.extend(words::range(ratio, quoted.ratio_low, quoted.ratio_high));
+        certainty.push(words::sure(quoted.confidence));
+    }
     let who = if row.here.is_some() {
         "these two instances only".to_owned()
     } else if row.pairs > 0 && row.basis.is_some_and(|basis| basis.as_str().starts_with("paired")) {
@@ -132,9 +135,12 @@ fn difference(by: &str, group: &str, cost: &Cost<'_>, row: &Row) -> String {
     } else {
         format!("{} and {} hosts", row.baseline.hosts, row.candidate.hosts)
     };
-    let provisional = if row.tags.contains(&Tag::Provisional) { "; provisional" } else { "" };
+    let beside: String = [(Tag::Provisional, "; provisional"), (Tag::Confounded, "; confounded")]
+        .into_iter()
+        .filter_map(|(tag, words)| row.tags.contains(&tag).then_some(words))
+        .collect();
     format!(
-        "{} {} {} ({}; {who}{provisional}).",
+        "{} {} {} ({}; {who}{beside}).",
         words::sentence(&words::place(by, group)),
         words::cost(cost.key),
         words::change(ratio, row.unit),

@@ -31,6 +31,10 @@ pub fn section(input: &Input<'_>) -> Markup {
                     (threshold) ", never because a difference was not found."
                 }
                 li {
+                    "Sentences quote intervals of rows because these differ, so they are surer and wider than the 95 % of "
+                    "the charts: of all that are quoted, 5 % are wrong and no more (Benjamini and Yekutieli)."
+                }
+                li {
                     "Rounds that something else had a part in are marked by the agent, by cause and not by what they "
                     "measured, and are out of verdicts; the share of them is in the JSON report."
                 }

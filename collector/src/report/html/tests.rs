@@ -60,6 +60,55 @@ fn findings_are_sentences() {
 }
 
 #[test]
+fn sentences_on_some_of_many_costs_are_surer() {
+    let with_equal_costs = |tier: &str, seconds: f64| {
+        let mut hosts = group(tier, 5, seconds);
+        for host in &mut hosts {
+            let equal = |observation: &Observation, at: u32| Observation {
+                labels: Labels::from([("syscall".into(), format!("equal {at}"))]),
+                value: observation.value * 200e-9 / seconds,
+                ..observation.clone()
+            };
+            let rounds = std::mem::take(&mut host.observations);
+            let all = (0..9).flat_map(|at| rounds.iter().map(move |round| equal(round, at)));
+            host.observations = all.chain(rounds.iter().cloned()).collect();
+        }
+        hosts
+    };
+    let page =
+        page_of([with_equal_costs("vm", 200e-9), with_equal_costs("container_in_vm", 250e-9)].concat());
+    assert!(page.contains("99.5 % sure; 5 and 5 hosts"), "one of ten: {page}");
+}
+
+#[test]
+fn what_may_be_the_reason_stands_beside_the_sentence_and_the_verdict() {
+    let in_rack = |tier: &str, seconds: f64, rack: &str| {
+        let mut hosts = group(tier, 5, seconds);
+        hosts.iter_mut().for_each(|host| {
+            host.instance.labels.insert("rack".into(), rack.into());
+        });
+        hosts
+    };
+    let page = |racks: [&str; 2]| {
+        page_of([in_rack("vm", 200e-9, racks[0]), in_rack("container_in_vm", 250e-9, racks[1])].concat())
+    };
+    let apart = page(["a", "b"]);
+    for words in ["5 and 5 hosts; confounded)", "slower*", "*: confounded, as the sides differ"] {
+        assert!(apart.contains(words), "{words}: {apart}");
+    }
+    assert!(!page(["a", "a"]).contains("confounded"));
+}
+
+#[test]
+fn ranks_stand_beside_the_ratios() {
+    let page = page_of([group("vm", 6, 200e-9), group("container_in_vm", 5, 250e-9)].concat());
+    let ranks = page.split("The same by ranks").nth(1).unwrap().split("</details>").next().unwrap();
+    assert!(ranks.contains("syscall getppid: 1.25 [1.2"), "{ranks}");
+    let few = page_of([group("vm", 3, 200e-9), group("container_in_vm", 5, 250e-9)].concat());
+    assert!(!few.contains("The same by ranks"));
+}
+
+#[test]
 fn what_is_not_decided_says_what_would_be_needed() {
     let page = page_of([group("vm", 2, 200e-9), group("container_in_vm", 1, 250e-9)].concat());
     assert!(page.contains("Needed: 4 hosts a side or more"), "{page}");

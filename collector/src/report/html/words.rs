@@ -125,7 +125,15 @@ fn number(share: f64) -> String {
     }
 }
 
-/// The same with its first letter as a sentence has it.
+/// How sure an interval is, never more than it is: `95 % sure`, `99.8 % sure`.
+#[must_use]
+pub fn sure(confidence: f64) -> String {
+    // Half of the last digit that a double has, so that 0.995 is not 99.4.
+    let tenths = (confidence * 1000.0 + 1e-9).floor() / 10.0;
+    format!("{tenths} % sure")
+}
+
+/// Text with its first letter as a sentence has it.
 #[must_use]
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -157,6 +165,14 @@ mod tests {
         assert_eq!(change(0.003, Unit::Seconds), "takes 99.7 % less time");
         assert_eq!(change(1.012, Unit::Bytes), "is 1.2 % more");
         assert_eq!(change(0.5, Unit::Count), "is 50 % lower");
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_surer_than_it_is() {
+        assert_eq!(
+            [0.95, 0.995, 0.99983, 0.9876].map(sure),
+            ["95 % sure", "99.5 % sure", "99.9 % sure", "98.7 % sure"]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::compare::window::Rounds;
-use crate::compare::{AgainstSeveral, GroupSummary, Here, Secondary, SideSummary};
+use crate::compare::{AgainstSeveral, GroupSummary, Here, HodgesLehmann, Secondary, SideSummary};
 use crate::dataset::SeriesKey;
 use crate::observation::{Labels, Statistic};
 use crate::stats::contrast::Basis;
@@ -10,7 +10,14 @@ use tierprobe_model::Unit;
 
 /// A row with nothing but its name.
 pub(in crate::report) fn row(key: SeriesKey) -> Row {
-    let side = SideSummary { instances: 1, hosts: 1, rounds: 40, median: Some(1e-7), disturbed: Some(0.0) };
+    let side = SideSummary {
+        instances: 1,
+        hosts: 1,
+        rounds: 40,
+        median: Some(1e-7),
+        disturbed: Some(0.0),
+        host_spread: None,
+    };
     Row {
         unit: Unit::of_family(&key.family),
         key,
@@ -20,13 +27,19 @@ pub(in crate::report) fn row(key: SeriesKey) -> Row {
         ratio: None,
         ratio_low: None,
         ratio_high: None,
+        ratio_low_90: None,
+        ratio_high_90: None,
+        hodges_lehmann: None,
+        quoted: None,
         difference: None,
         basis: None,
+        degrees_of_freedom: None,
         pairs: 0,
         strata: 1,
         secondary: None,
         p_value: None,
         q_value: None,
+        p_equivalence: None,
         verdict: Verdict::Inconclusive,
         reason: None,
         tags: Vec::new(),
@@ -36,6 +49,7 @@ pub(in crate::report) fn row(key: SeriesKey) -> Row {
         detectable_ratio: None,
         largest_not_excluded: None,
         ratio_all: None,
+        resolution_allowance: None,
         left_out: Vec::new(),
         warnings: Vec::new(),
     }
@@ -73,6 +87,7 @@ pub(in crate::report) fn full_row() -> Row {
     row.tags = vec![Tag::Provisional, Tag::BeyondThreshold];
     row.secondary =
         Some(Secondary { basis: Basis::Welch, ratio: 2.0, ratio_low: Some(1.0), ratio_high: Some(3.0) });
+    row.hodges_lehmann = Some(HodgesLehmann { ratio: 2.0, ratio_low: Some(1.5), ratio_high: Some(2.5) });
     row.against_several =
         Some(AgainstSeveral { hosts: 4, ratio: 2.0, ratio_low: 1.0, ratio_high: 3.0, tipping_spread: 0.2 });
     row
@@ -198,6 +213,33 @@ fn nothing_is_wider_than_the_terminal() {
     fits(&text);
     assert!(text.contains("no diff. here"), "{text}");
     assert!(text.contains("here: these two instances only"), "{text}");
+}
+
+#[test]
+fn a_verdict_with_something_beside_it_is_marked_and_the_mark_is_explained() {
+    let mut rows: Vec<Row> = [Verdict::Slower, Verdict::NoDifference, Verdict::Faster, Verdict::Inconclusive]
+        .into_iter()
+        .map(|verdict| {
+            measured("tierprobe_syscall_seconds", verdict.as_str(), (1e-7, 1e-7), [1.0, 0.9, 1.1], verdict)
+        })
+        .collect();
+    rows[0].tags = vec![Tag::Confounded];
+    rows[1].tags = vec![Tag::Confounded, Tag::Provisional];
+    rows[3].tags = vec![Tag::Confounded, Tag::Provisional];
+    let text = render(&comparison(rows, "container"));
+    fits(&text);
+    for line in [
+        "slower*\n",
+        "no difference?*\n",
+        "faster\n",
+        "inconclusive\n",
+        "  *: confounded",
+        "  ?: provisional",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let plain = render(&comparison(vec![full_row()], "container"));
+    assert!(!plain.contains("*:"), "{plain}");
 }
 
 #[test]
