@@ -93,7 +93,7 @@ pub struct Collected {
     pub independent: BTreeSet<String>,
     /// What was left out on the way.
     pub discarded: Discarded,
-    /// Rounds from before the instance changed, in words; see [`before_change`].
+    /// Rounds from before the instance changed, in words.
     pub left_out: Vec<String>,
     /// How long the target had not answered when the collection ended, in seconds; absent while it answers and
     /// for files.
