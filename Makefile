@@ -51,7 +51,7 @@ bench: ## Measure what the agent costs beside its peers, twelve minutes; writes 
 	@$(MAKE) --no-print-directory build
 	cargo run --locked --release -p tierprobe-tests --bin bench -- budget --agent $(AGENT) --write agent/BUDGET.md
 
-accuracy: ## Measure beside the tools that people trust, five minutes; writes agent/ACCURACY.md
+accuracy: ## Measure beside the tools that people trust, ten minutes; writes agent/ACCURACY.md
 	@tests/tools.sh accuracy
 	@$(MAKE) --no-print-directory build
 	$(STATIC) cargo build --locked --release --target $(TARGET) -p tierprobe-tests --bin reference --bin hog
@@ -65,7 +65,7 @@ calibration: ## Simulate fleets with known ratios, four minutes; writes collecto
 	@echo "==> simulating fleets"
 	cargo run --locked --release -p tierprobe-tests --bin calibration -- --write collector/CALIBRATION.md
 
-bench-collector: ## Measure what the collector costs, eight minutes; writes collector/BENCH.md
+bench-collector: ## Measure what the collector costs, fifteen minutes; writes collector/BENCH.md
 	@tests/tools.sh test
 	@$(MAKE) --no-print-directory build
 	TIERPROBE_COLLECTOR=$(abspath $(COLLECTOR)) cargo run --locked --release -p tierprobe-tests --bin bench -- collector --write collector/BENCH.md

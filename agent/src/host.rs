@@ -24,6 +24,9 @@ use nix::unistd::{AccessFlags, faccessat};
 
 pub use trace::{Found, Trace};
 
+/// Room for a file before its size is known.
+const USUAL_BYTES: usize = 4096;
+
 /// Largest file that is read. `mountinfo` of a busy container host is some hundred KiB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
@@ -126,7 +129,8 @@ impl HostFs {
     fn read_bytes(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         // O_NONBLOCK: a FIFO or device where a file should be must not hang the agent.
         let file = File::from(self.open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
-        let mut bytes = Vec::new();
+        // Files of the kernel tell no size: nearly all are smaller, and take one reading then and not ten.
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
         let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(|error| ReadError::Refused(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)))?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE_BYTES) {

@@ -6,7 +6,7 @@
 //! file system it lies (`openat_close`: the root's, a container's overlay), and of `/dev/null`, whose directory is a
 //! tmpfs nearly everywhere (`openat_close_tmpfs`: absent where it is not). Both relative to the directory, so that the
 //! depth of the path does not count.
-//! Batches of 64 between two clock reads, 12 of them after one of warm-up; of `openat`+`close` 3 after one.
+//! Batches of 64 between two clock reads, 8 of them after one of warm-up; of `openat`+`close` 3 after one.
 //! A call that a filter refuses has no series, and `check` says so: the time of a refusal is not the call's.
 //!
 //! # What distorts it
@@ -17,7 +17,7 @@
 //!
 //! # Cost
 //!
-//! About 5,500 calls, 1 to 2 ms of CPU time, every 15 s.
+//! About 4,000 calls, 1 to 1.5 ms of CPU time, every 15 s.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -66,7 +66,7 @@ pub(super) const SPEC: Spec = Spec {
     prepare: |_| Ok(Box::new(Syscall::prepare())),
 };
 
-const PLAN: Plan = Plan { operations: 64, warm_up: 1, samples: 12 };
+const PLAN: Plan = Plan { operations: 64, warm_up: 1, samples: 8 };
 const OPEN_PLAN: Plan = Plan { operations: 64, warm_up: 1, samples: 3 };
 
 /// A file that a call is made on, or why there is none.

@@ -9,7 +9,7 @@
 //! that had passed before the thread could even sleep for them are counted.
 //!
 //! The time of one exchange between two threads through two pipes, a byte each way, on one CPU (`same_cpu`: two
-//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 32 and 8 of them after four of
+//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 20 and 8 of them after four of
 //! warm-up. The control is one thread that writes to a pipe and reads from it, in batches of 16: what the pipes
 //! cost without a switch. It is published beside, never subtracted.
 //!
@@ -20,7 +20,7 @@
 //!
 //! # Cost
 //!
-//! 21 wake-ups, 37 and 13 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a tenth of a second of sleep, every
+//! 21 wake-ups, 25 and 13 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a tenth of a second of sleep, every
 //! 15 s.
 
 mod ping_pong;
