@@ -76,7 +76,7 @@ pub struct Args {
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = threshold)]
     threshold: Threshold,
 
-    /// Most readings of all sources together; a million take some 11 MiB of memory
+    /// Most readings of all sources together; a million take some 12 MiB of memory
     #[arg(long, value_name = "NUMBER", default_value_t = READINGS_LIMIT)]
     readings_limit: usize,
 

@@ -94,7 +94,7 @@ pub struct Args {
     #[arg(long, value_name = "PERCENT", help = format!("Differences below this many per cent do not matter [default: {THRESHOLD}]"))]
     threshold: Option<String>,
 
-    #[arg(long = "compare.readings-limit", value_name = "NUMBER", help = format!("Most readings in one comparison; a million take some 6 MiB [default: {READINGS_LIMIT}]"))]
+    #[arg(long = "compare.readings-limit", value_name = "NUMBER", help = format!("Most readings in one comparison; a million take some 12 MiB [default: {READINGS_LIMIT}]"))]
     readings_limit: Option<usize>,
 
     /// Print METRICS.md, the metrics that serve answers with, and end

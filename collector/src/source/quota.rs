@@ -14,7 +14,7 @@ pub const READINGS_LIMIT: usize = 40_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the sources hold more than {limit} readings: ask for a shorter time (--for), for fewer sources, for a part of what \
-     a store has (--store.match LABEL=VALUE), or raise --readings-limit; a million take some 11 MiB of memory"
+     a store has (--store.match LABEL=VALUE), or raise --readings-limit; a million take some 12 MiB of memory"
 )]
 pub struct TooMuch {
     /// How many may be read.

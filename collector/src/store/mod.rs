@@ -95,7 +95,7 @@ pub enum StoreError {
     /// A window holds more than fits.
     #[error(
         "the window holds more than {limit} readings: ask for a shorter window or fewer instances (where=LABEL=VALUE), or \
-         raise --compare.readings-limit; a million take some 6 MiB of memory"
+         raise --compare.readings-limit; a million take some 12 MiB of memory"
     )]
     TooMuch {
         /// How many readings may be taken at a time.

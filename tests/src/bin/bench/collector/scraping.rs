@@ -77,12 +77,10 @@ fn add_serving(table: &mut Table, targets: &[String]) -> anyhow::Result<()> {
     let took = Unit::Seconds.human(served.compared_seconds);
     let who = format!("tierprobe-collector serve, comparing an hour of all, which takes {took}");
     row(table, &who, &served.cost, true);
-    let millions = served.readings / 1e6;
     table.note(format!(
-        "serve: the first comparison holds {millions:.1} million readings and takes {} more than was resident before, \
-         {} a million",
-        Unit::Bytes.human(served.grown),
-        Unit::Bytes.human(served.grown / millions)
+        "serve: its comparison holds {:.1} million readings, {} in all for a million of them",
+        served.readings / 1e6,
+        Unit::Bytes.human(served.cost.peak / served.readings * 1e6)
     ));
     Ok(())
 }

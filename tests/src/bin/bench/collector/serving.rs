@@ -18,7 +18,7 @@ use tierprobe_tests::http::get;
 use tierprobe_tests::simulated::Template;
 
 use super::scraping::{AGENTS, Cost, INTERVAL, MEASURED, WARM_UP};
-use crate::process::{cpu_seconds, memory, peak};
+use crate::process::{cpu_seconds, peak};
 
 /// The default length of a window.
 const WINDOW: f64 = 3600.0;
@@ -34,8 +34,6 @@ pub(super) struct Served {
     pub(super) compared_seconds: f64,
     /// Readings in it.
     pub(super) readings: f64,
-    /// Resident at the most beyond what was resident before the first comparison, in bytes.
-    pub(super) grown: f64,
 }
 
 pub(super) fn measure(targets: &[String]) -> anyhow::Result<Served> {
@@ -54,9 +52,7 @@ pub(super) fn measure(targets: &[String]) -> anyhow::Result<Served> {
     collector.wait_until_ready();
     std::thread::sleep(WARM_UP);
     let id = collector.id();
-    let resident = memory(id, "status", "VmRSS")?;
     let readings = answered(&collector, "/api/v1/comparison")?;
-    let grown = peak(id)? - resident;
     let took = collector.metric("tierprobe_collector_comparison_duration_seconds");
     let compared_seconds = took.context("there is no comparison of the last window")?;
 
@@ -71,7 +67,7 @@ pub(super) fn measure(targets: &[String]) -> anyhow::Result<Served> {
     let failed = get(&collector.url("/metrics"), &[]).map_err(anyhow::Error::msg)?;
     let up = format!("tierprobe_collector_targets{{state=\"up\"}} {AGENTS}\n");
     anyhow::ensure!(failed.contains(&up), "not all agents are up");
-    Ok(Served { cost, compared_seconds, readings, grown })
+    Ok(Served { cost, compared_seconds, readings })
 }
 
 /// Asks until there is an answer, which must be of all agents; the readings in it.
