@@ -115,17 +115,7 @@ impl Cgroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, HostFs) {
-        let tree = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = tree.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let fs = HostFs::fixture(tree.path());
-        (tree, fs)
-    }
+    use crate::host::tree;
 
     #[test]
     fn a_unified_hierarchy_without_the_controller_has_no_group_for_it() {

@@ -302,6 +302,19 @@ impl HostFs {
     }
 }
 
+/// Files in a folder of their own, and the host that they are.
+#[cfg(test)]
+pub(crate) fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, HostFs) {
+    let tree = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = tree.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let fs = HostFs::fixture(tree.path());
+    (tree, fs)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

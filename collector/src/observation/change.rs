@@ -24,7 +24,7 @@ pub(crate) fn before_change(rounds: usize, before: &Labels, after: &Labels) -> S
     format!("{rounds} from before it changed ({names}) are left out: {OF_BEFORE}")
 }
 
-/// A number of things.
+/// `1 host`, `2 hosts`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figure;
 use crate::compare::{Block, Comparison, Row};
-use crate::observation::is_of_before;
+use crate::observation::{counted, is_of_before};
 use crate::stats::batch::tipping_spread;
 use crate::stats::contrast::Basis;
 use crate::verdict::{Reason, Tag, Verdict};
-use crate::warning::{Warning, counted, some_of};
+use crate::warning::{Warning, some_of};
 
 /// So many sources that gave nothing are told one by one; of more, as many groups of those that say the same.
 const FEW: usize = 12;

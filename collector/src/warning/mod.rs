@@ -6,7 +6,7 @@ use crate::dataset::SeriesKey;
 use crate::source::Note;
 use crate::verdict::Verdict;
 
-pub(crate) use text::{counted, some_of};
+pub(crate) use text::some_of;
 
 /// How many of a group's instances something is true of.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::{Changed, Exclusion, Warning};
 use crate::dataset::group::listed;
 use crate::date::utc_minute;
+use crate::observation::counted;
 use crate::source::Note;
 
 impl std::fmt::Display for Warning {
@@ -294,11 +295,6 @@ fn changed(one: &Changed) -> String {
 }
 
 /// `1 host`, `2 hosts`.
-/// `1 host`, `2 hosts`.
-pub(crate) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 fn percent(share: f64) -> String {
     if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
 }

@@ -1,6 +1,7 @@
 use tierprobe_model::Kernel;
 
 use super::*;
+use crate::host::tree;
 use crate::probe::Settings;
 
 const MEMINFO_TEXT: &str =
@@ -169,13 +170,7 @@ fn what_cannot_be_is_an_error_that_names_the_file() {
 
 /// A probe on these files, which may be changed later.
 fn probe(tier: Tier, files: &[(&str, &str)]) -> (tempfile::TempDir, Memory) {
-    let tree = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = tree.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    let fs = HostFs::fixture(tree.path());
+    let (tree, fs) = tree(files);
     let settings = Settings::default();
     let site = Site { fs: &fs, tier, kernel: Kernel::Unknown, settings: &settings };
     let probe = Memory::prepare(&site);

@@ -4,8 +4,8 @@ use tierprobe_model::{Tier, Unit};
 
 use crate::dataset::SeriesKey;
 use crate::observation::Statistic;
+pub(super) use crate::observation::counted;
 use crate::report::{figure, name};
-pub(super) use crate::warning::counted;
 
 /// Where something runs: `in a container in a VM`; by its label where groups are no tiers.
 #[must_use]
