@@ -6,6 +6,7 @@ use tierprobe_model::{Cause, Quantiles, family::BUCKETS};
 
 use crate::sys::clock;
 use crate::sys::thread::{self, Cpu};
+use crate::waiting::Waiting;
 
 /// How far wall clock and monotonic clock may drift apart within a round without a step: NTP slews by at most
 /// 500 ppm, and reading two clocks is not one instant.
@@ -118,16 +119,16 @@ impl Summary {
 /// Watches what happens to the measuring thread during a round.
 #[derive(Debug, Clone, Copy)]
 pub struct Watch {
-    waited: Option<Duration>,
+    waited: Waiting,
     realtime: u64,
     monotonic: u64,
     boottime: u64,
 }
 
 impl Watch {
-    /// Starts to watch the calling thread, which has `waited` so long for a CPU in its life, as far as is known.
+    /// Starts to watch the calling thread, which has `waited` for a CPU in its life as far as is known.
     #[must_use]
-    pub fn start(waited: Option<Duration>) -> Self {
+    pub fn start(waited: Waiting) -> Self {
         Self {
             waited,
             realtime: clock::realtime_nanos(),
@@ -136,20 +137,22 @@ impl Watch {
         }
     }
 
-    /// What disturbed the thread since, if it should have stayed on `cpu`, has `waited` so long by now, and other threads
-    /// of the probe used `partners` of CPU time, which it may have waited for.
+    /// What disturbed the thread since, if it should have stayed on `cpu`, has `waited` so by now, and other threads of the
+    /// probe used `partners` of CPU time there, which it may have waited for.
     #[must_use]
-    pub fn causes(&self, cpu: Cpu, waited: Option<Duration>, partners: Duration) -> Vec<Cause> {
+    pub fn causes(&self, cpu: Cpu, waited: Waiting, partners: Duration) -> Vec<Cause> {
         let now = Self::start(waited);
         let elapsed = now.monotonic.saturating_sub(self.monotonic);
         let apart = |other: u64| Duration::from_nanos(other.abs_diff(elapsed)) > LARGEST_SLEW;
         // A clock that was set back shows less than nothing.
         let realtime = now.realtime.checked_sub(self.realtime);
         let suspended = apart(now.boottime.saturating_sub(self.boottime));
-        let preempted = now
-            .waited
-            .zip(self.waited)
-            .is_some_and(|(now, then)| now.saturating_sub(then) > LONGEST_WAIT + partners);
+        let preempted = match (self.waited, now.waited) {
+            (Waiting::Delay(then), Waiting::Delay(now)) => now.saturating_sub(then) > LONGEST_WAIT + partners,
+            // A partner on the same CPU takes it each time that it is woken: the count tells nothing then.
+            (Waiting::Switches(then), Waiting::Switches(now)) => now > then && partners.is_zero(),
+            _ => false,
+        };
         [
             (Cause::Preempted, preempted),
             (Cause::Migrated, thread::current_cpu().is_ok_and(|current| current != cpu)),
@@ -198,16 +201,28 @@ mod tests {
     fn waiting_for_the_cpu_disturbs_a_round() {
         let here = thread::current_cpu().unwrap();
         let elsewhere = usize::MAX;
-        let watch = Watch::start(Some(Duration::from_millis(5)));
+        let watch = Watch::start(Waiting::Delay(Duration::from_millis(5)));
         let preempted = |waited_millis, partners_millis| {
-            let waited = Some(Duration::from_millis(waited_millis));
+            let waited = Waiting::Delay(Duration::from_millis(waited_millis));
             watch.causes(here, waited, Duration::from_millis(partners_millis)).contains(&Cause::Preempted)
         };
         assert!(!preempted(5, 0));
         assert!(preempted(6, 0));
         assert!(!preempted(6, 1), "the partner's own time is no disturbance");
-        let unknown = watch.causes(elsewhere, None, Duration::ZERO);
+        let unknown = watch.causes(elsewhere, Waiting::Unknown, Duration::ZERO);
         assert_eq!(unknown, [Cause::Migrated], "what is not known is no cause");
+    }
+
+    #[test]
+    fn where_no_time_is_told_being_taken_off_the_cpu_counts() {
+        let here = thread::current_cpu().unwrap();
+        let watch = Watch::start(Waiting::Switches(3));
+        let preempted = |switches, partners| {
+            watch.causes(here, Waiting::Switches(switches), partners).contains(&Cause::Preempted)
+        };
+        assert!(!preempted(3, Duration::ZERO));
+        assert!(preempted(4, Duration::ZERO));
+        assert!(!preempted(4, Duration::from_micros(1)), "the partner may have been it");
     }
 
     #[test]

@@ -36,7 +36,11 @@ pub fn measure(
             std::thread::sleep(pause);
         }
         let due: Vec<usize> = recorder.due(round);
-        for report in runner.turn(&due, |_| true) {
+        let mut turn = runner.begin();
+        for probe in due {
+            turn.run(probe);
+        }
+        for report in turn.end() {
             recorder.take(report);
         }
         progress(round + 1);

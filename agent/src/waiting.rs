@@ -2,7 +2,31 @@
 
 use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 use crate::host::HostFs;
+
+/// What is known of how the calling thread has waited for a CPU in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// For so long.
+    Delay(Duration),
+    /// Where the kernel tells no times: so often it was taken off its CPU though it could have run on.
+    Switches(i64),
+    /// Nothing, or it is not asked for.
+    Unknown,
+}
+
+impl Waiting {
+    /// Of the calling thread.
+    pub(crate) fn of_this_thread(fs: &HostFs) -> Self {
+        if let Some(delay) = of_this_thread(fs) {
+            return Self::Delay(delay);
+        }
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).ok().filter(|_| fs.is_live());
+        usage.map_or(Self::Unknown, |usage| Self::Switches(usage.involuntary_context_switches()))
+    }
+}
 
 /// How long the calling thread has waited for a CPU while it could have run: the second number of
 /// `/proc/thread-self/schedstat` (Documentation/scheduler/sched-stats.rst). `None` on kernels without it.

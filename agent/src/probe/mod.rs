@@ -120,12 +120,19 @@ pub trait Probe: Send {
 /// What threads and processes of a probe did beside the measuring thread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Helpers {
-    /// Their CPU time. The measuring thread may have waited so long for them.
-    pub cpu: Duration,
+    /// CPU time on the measuring thread's CPU, which may have waited so long for them.
+    pub here: Duration,
+    /// CPU time on the other CPU.
+    pub elsewhere: Duration,
     /// How long they waited for a CPU, other than for the measuring thread and one another.
     pub waited: Duration,
-    /// Whether some of them ran on the other CPU.
-    pub elsewhere: bool,
+}
+
+impl Helpers {
+    /// All CPU time.
+    pub(crate) const fn cpu(&self) -> Duration {
+        self.here.saturating_add(self.elsewhere)
+    }
 }
 
 /// Why a probe has no numbers.

@@ -3,8 +3,8 @@
 //! The time until the kernel has provided a 4 KiB page of anonymous memory. `first_touch`: pages of a new mapping,
 //! with the page tables that they need. `retouch`: the same pages after `MADV_DONTNEED`, their page tables still
 //! there. Batches of 16 pages, 10 of them; huge pages are off for the mapping.
-//! `huge`: a 2 MiB page, one a round, a mapping of its own and timed alone; absent where the kernel gives none,
-//! which is looked at each time. Clearing 2 MiB is the larger part of it.
+//! A huge page of 2 MiB, one a round, a mapping of its own and timed alone, is a gauge; absent where the kernel gives
+//! none, which is looked at each time. Clearing 2 MiB is the larger part of it.
 //! Fresh memory: half a MiB that the agent has not had in this round, while it holds the pages before, each page timed alone:
 //! the median, and the longest, which is where the host had to provide memory for the guest (a balloon, nested paging).
 //! The ratio of the smallest first touch to the smallest `getppid`, taken at once on the same CPU, is a gauge.
@@ -57,6 +57,13 @@ const FRESH_LONGEST: Family = Family {
     labels: &[],
 };
 
+const HUGE: Family = Family {
+    name: "tierprobe_page_fault_huge_seconds",
+    help: "Time until the kernel has provided one huge page of 2 MiB of anonymous memory, one a round.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+
 const RATIO: Family = Family {
     name: "tierprobe_page_fault_syscall_ratio",
     help: "Smallest first touch over smallest getppid, both of this round; high where faults cost exits to a hypervisor.",
@@ -72,7 +79,7 @@ pub(super) const SPEC: Spec = Spec {
     operations: Some(PLAN.operations),
     measures_waiting: false,
     pauses_under_pressure: false,
-    families: &[&FAULT, &COLD, &FRESH, &FRESH_LONGEST, &RATIO],
+    families: &[&FAULT, &COLD, &FRESH, &FRESH_LONGEST, &HUGE, &RATIO],
     prepare: |site| Ok(Box::new(PageFault { huge_bytes: huge_bytes(site.fs) })),
 };
 
@@ -131,9 +138,9 @@ impl Probe for PageFault {
         }
         drop(pages);
         match self.huge_bytes.map(touch_huge) {
-            Some(Ok(samples)) => round.add(&FAULT, None, ["huge"], samples),
+            Some(Ok(Some(seconds))) => round.gauge(&HUGE, NO_LABELS, seconds),
             Some(Err(errno)) => round.miss("huge pages", errno),
-            None => {}
+            Some(Ok(None)) | None => {}
         }
         round.complete()
     }
@@ -162,16 +169,16 @@ fn touch_fresh() -> Result<Samples, ProbeError> {
     })
 }
 
-/// Touches a huge page of `bytes`. Without a sample where the kernel has none to give at the moment: a small page in its
-/// place would look like a very cheap one.
-fn touch_huge(bytes: usize) -> Result<Samples, Errno> {
+/// Seconds that touching a huge page of `bytes` takes. `None` where the kernel has none to give at the moment: a small page
+/// in its place would look like a very cheap one.
+fn touch_huge(bytes: usize) -> Result<Option<f64>, Errno> {
     let page = HugePage::map(bytes)?;
     let one = time(Plan { operations: 1, warm_up: 0, samples: 0 }, || {
         page.touch();
         Ok::<(), Errno>(())
     })?;
     let is_huge = page.present()? == page.count();
-    Ok(Samples { cold: None, warm: one.cold.filter(|_| is_huge).into_iter().collect() })
+    Ok(one.cold.filter(|_| is_huge))
 }
 
 #[cfg(test)]

@@ -102,9 +102,9 @@ impl Partner {
         }
         let measured = measure();
         if let Step::Ended(did) = self.steps.recv().map_err(|_| died())? {
-            self.done.cpu += did.cpu;
+            self.done.here += did.here;
+            self.done.elsewhere += did.elsewhere;
             self.done.waited += did.waited;
-            self.done.elsewhere |= did.elsewhere;
         }
         measured
     }
@@ -129,11 +129,10 @@ fn play(session: Session, step: &SyncSender<Step>) -> bool {
     }
     // An end that came too early shows at the other side.
     let _ended = answer();
-    let did = Helpers {
-        cpu: clock::thread_cpu().saturating_sub(cpu_before),
-        waited: waited().zip(waited_before).map_or(Duration::ZERO, |(now, then)| now.saturating_sub(then)),
-        elsewhere,
-    };
+    let cpu = clock::thread_cpu().saturating_sub(cpu_before);
+    let (here, elsewhere) = if elsewhere { (Duration::ZERO, cpu) } else { (cpu, Duration::ZERO) };
+    let waited = waited().zip(waited_before).map_or(Duration::ZERO, |(now, then)| now.saturating_sub(then));
+    let did = Helpers { here, elsewhere, waited };
     step.send(Step::Ended(did)).is_ok()
 }
 

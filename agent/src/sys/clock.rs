@@ -32,6 +32,13 @@ pub fn monotonic_nanos() -> u64 {
     nanos(ClockId::CLOCK_MONOTONIC)
 }
 
+/// `CLOCK_MONOTONIC_COARSE`: monotonic, as of the last timer tick of the CPU that keeps the time.
+#[inline]
+#[must_use]
+pub fn coarse_nanos() -> u64 {
+    nanos(ClockId::CLOCK_MONOTONIC_COARSE)
+}
+
 /// `CLOCK_BOOTTIME`: monotonic, with the time that the machine slept.
 #[must_use]
 pub fn boottime_nanos() -> u64 {

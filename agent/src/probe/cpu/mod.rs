@@ -1,11 +1,11 @@
 //! # What is measured
 //!
-//! How much of a CPU does not reach a program that wants all of it. For 3 ms the pinned thread does nothing but read the
+//! How much of a CPU does not reach a program that wants all of it. For 2 ms the pinned thread does nothing but read the
 //! clock; two readings more than 2 µs apart (or 20 reads of a slow clock) are a gap, in which something else ran:
-//! interrupts, another task, the hypervisor. Published are how many there were, their median, which is the cost of the
-//! timer tick where nothing else runs, and the longest. `lost`: the gaps' share of the 3 ms. `unexplained`: the same less what the
-//! kernel says the thread has waited for its CPU. That is time which no other counter shows: interrupts, the
-//! hypervisor and the firmware.
+//! interrupts, another task, the hypervisor. Published are how many there were, their median and the longest, and how
+//! long those were in which the timer ticked: `CLOCK_MONOTONIC_COARSE` moves at a tick and at nothing else. `lost`: the
+//! gaps' share of the 2 ms. `unexplained`: the same less what the kernel says the thread has waited for its CPU, to which
+//! a used-up quota counts. That is time which no other counter shows: interrupts, the hypervisor and the firmware.
 //!
 //! Beside it, as shares of the time since the last round: steal, as the hypervisor reports it (`steal_reported` says
 //! whether it can); tasks waiting for a CPU (`/proc/schedstat`, 1 is one task waiting all the time); throttling by
@@ -14,12 +14,12 @@
 //! # What distorts it
 //!
 //! Steal is not subtracted from what is unexplained: the kernel counts it in steps of 10 ms, longer than the spin.
-//! 3 ms see a timer tick or none at 250 Hz: average over many rounds. A hypervisor that reports no steal shows
+//! 2 ms see every other timer tick at 250 Hz: average over many rounds. A hypervisor that reports no steal shows
 //! zero, and zero is then no answer.
 //!
 //! # Cost
 //!
-//! 3 ms of CPU time for the spin and 0.2 ms for the files, every 15 s.
+//! 2 ms of CPU time for the spin and 0.2 ms for the files, every 15 s.
 
 mod gaps;
 mod shares;
@@ -35,13 +35,19 @@ use shares::Shares;
 
 const GAPS: Family = Family {
     name: "tierprobe_cpu_gaps",
-    help: "How often something else ran in the middle of a program that wants all of the CPU, in the 3 ms of the round.",
+    help: "How often something else ran in the middle of a program that wants all of the CPU, in the 2 ms of the round.",
     kind: Kind::Gauge,
     labels: &[],
 };
 const GAP_MEDIAN: Family = Family {
     name: "tierprobe_cpu_gap_median_seconds",
-    help: "How long such a gap was, median of the round: the cost of the timer tick where nothing else runs.",
+    help: "How long such a gap was, median of the round.",
+    kind: Kind::Gauge,
+    labels: &[],
+};
+const TICK: Family = Family {
+    name: "tierprobe_cpu_tick_seconds",
+    help: "How long the gap was in which the timer ticked, median of the round; absent in rounds without a tick.",
     kind: Kind::Gauge,
     labels: &[],
 };
@@ -82,6 +88,7 @@ pub(super) const SPEC: Spec = Spec {
         &GAPS,
         &GAP_MEDIAN,
         &GAP_LONGEST,
+        &TICK,
         &LOST,
         &UNEXPLAINED,
         &STEAL_REPORTED,
@@ -117,7 +124,7 @@ impl Probe for Cpu {
             .map(|(after, before)| after.saturating_sub(before).as_secs_f64());
 
         let length = seconds(spin.elapsed_nanos);
-        let lost = spin.gaps_nanos.iter().map(|nanos| seconds(*nanos)).sum::<f64>();
+        let lost = spin.gaps_nanos().map(seconds).sum::<f64>();
         round.gauge(&LOST, NO_LABELS, lost / length);
         if let Some(waited) = waited {
             // May be a little below zero: the two clocks are not read at one instant.
@@ -126,12 +133,17 @@ impl Probe for Cpu {
         if let Some(reported) = self.steal_reported {
             round.gauge(&STEAL_REPORTED, NO_LABELS, f64::from(u8::from(reported)));
         }
-        round.gauge(&GAPS, NO_LABELS, u32::try_from(spin.gaps_nanos.len()).map_or(f64::NAN, f64::from));
-        let warm = spin.gaps_nanos.into_iter().map(seconds).collect();
+        round.gauge(&GAPS, NO_LABELS, u32::try_from(spin.gaps_nanos().len()).map_or(f64::NAN, f64::from));
+        let summary = |nanos: Vec<u64>| {
+            Summary::of(Samples { cold: None, warm: nanos.into_iter().map(seconds).collect() })
+        };
         // Without a gap there is no length of one.
-        if let Some(gaps) = Summary::of(Samples { cold: None, warm }) {
+        if let Some(gaps) = summary(spin.gaps_nanos().collect()) {
             round.gauge(&GAP_MEDIAN, NO_LABELS, gaps.quantiles.p50);
             round.gauge(&GAP_LONGEST, NO_LABELS, gaps.quantiles.max);
+        }
+        if let Some(ticks) = summary(spin.ticks_nanos().collect()) {
+            round.gauge(&TICK, NO_LABELS, ticks.quantiles.p50);
         }
         self.shares.add(&self.fs, &mut round);
         Ok(round)

@@ -58,7 +58,7 @@ impl Shares {
     /// Adds the shares since the last round; the first round has none.
     pub(super) fn add(&mut self, fs: &HostFs, round: &mut Round) {
         let now = clock::monotonic_nanos();
-        let counters = read(fs, self.group.as_ref());
+        let counters = read(fs, self.group.as_ref(), round);
         if let Some((then, before)) = &self.last {
             let elapsed = seconds(now.saturating_sub(*then));
             for counter in &counters {
@@ -78,30 +78,37 @@ impl Shares {
     }
 }
 
-fn read(fs: &HostFs, group: Option<&Cgroup>) -> Vec<Counter> {
+/// The counters as they are now; what cannot be read is told to `round`.
+fn read(fs: &HostFs, group: Option<&Cgroup>, round: &mut Round) -> Vec<Counter> {
     let mut counters = Vec::new();
     let mut add = |family, labels: &[&'static str], total: Option<f64>| {
         if let Some(total) = total {
             counters.push(Counter { family, labels: labels.to_vec(), total });
         }
     };
-    let stat = fs.text("/proc/stat").ok();
-    add(&STEAL, &[], stat.as_deref().and_then(steal_seconds));
-    let schedstat = fs.text("/proc/schedstat").ok();
-    add(&WAITING, &[], schedstat.as_deref().and_then(waited_seconds));
+    let mut text = |what: &str, path: &str| match fs.text(path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            round.miss(what, format_args!("{path}: {error}"));
+            None
+        }
+    };
+    add(&STEAL, &[], text("steal", "/proc/stat").as_deref().and_then(steal_seconds));
+    add(&WAITING, &[], text("waiting", "/proc/schedstat").as_deref().and_then(waited_seconds));
+    for resource in RESOURCES {
+        let path = format!("/proc/pressure/{resource}");
+        add(&PRESSURE, &[resource, "system"], text("pressure", &path).as_deref().and_then(some_seconds));
+    }
     if let Some(group) = group {
         let (key, unit) = match group.version {
             Version::V1 => ("throttled_time", 1e-9),
             Version::V2 => ("throttled_usec", 1e-6),
         };
         add(&THROTTLED, &[], group.keyed_around(fs, "cpu.stat", key).map(|total| real(total) * unit));
-    }
-    for resource in RESOURCES {
-        let pressure = |path: String| fs.text(&path).ok().as_deref().and_then(some_seconds);
-        add(&PRESSURE, &[resource, "system"], pressure(format!("/proc/pressure/{resource}")));
-        if let Some(group) = group.filter(|group| group.version == Version::V2) {
-            let path = format!("{}/{resource}.pressure", group.directory);
-            add(&PRESSURE, &[resource, "cgroup"], pressure(path));
+        // The root's has none, and neither has any under version 1.
+        for resource in RESOURCES.into_iter().filter(|_| group.version == Version::V2) {
+            let pressure = fs.text(&format!("{}/{resource}.pressure", group.directory)).ok();
+            add(&PRESSURE, &[resource, "cgroup"], pressure.as_deref().and_then(some_seconds));
         }
     }
     counters

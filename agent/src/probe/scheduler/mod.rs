@@ -1,7 +1,7 @@
 //! # What is measured
 //!
 //! The delay between the instant for which a sleeping thread asked to be woken and the instant at which it ran: an
-//! absolute `clock_nanosleep`, 20 times after a cold one, 4 to 6 ms apart so that neither the timer tick nor the rest of
+//! absolute `clock_nanosleep`, 20 times after a cold one, 10 to 14 ms apart so that neither the timer tick nor the rest of
 //! the machine beats in step with it. The timer slack is 1 ns: with the default of 50 µs the kernel may put the wake-up
 //! off, and every tier looks alike; where it stays, there is no such series.
 //! Intended and service time are apart: the delay counts from the deadline, and so has in it how late the thread was
@@ -15,12 +15,13 @@
 //!
 //! # What distorts it
 //!
-//! Idle states: a CPU that sleeps deeply wakes slowly, so an idle machine may look slower than a busy one. Other work
+//! Idle states: a CPU that sleeps deeply wakes slowly, so an idle machine may look slower than a busy one, and how deeply
+//! it sleeps follows from how long: compare with nothing that wakes at another rate. Other work
 //! on the same CPU is part of the answer, not a disturbance: it is in p99 and the maximum.
 //!
 //! # Cost
 //!
-//! 21 wake-ups, 25 and 13 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a tenth of a second of sleep, every
+//! 21 wake-ups, 25 and 13 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a quarter of a second of sleep, every
 //! 15 s.
 
 mod ping_pong;
@@ -40,7 +41,7 @@ const DELAY: Family = Family {
 };
 const COLD: Family = Family {
     name: "tierprobe_scheduler_wakeup_delay_cold_seconds",
-    help: "The same delay for the first wake-up after the pause since the last round.",
+    help: "The same delay for the first wake-up of the round.",
     kind: Kind::Gauge,
     labels: &[],
 };
@@ -70,7 +71,7 @@ const PING_PONG: Family = Family {
 };
 const PING_PONG_COLD: Family = Family {
     name: "tierprobe_scheduler_ping_pong_cold_seconds",
-    help: "Time of the first exchange after the pause since the last round.",
+    help: "Time of the first exchange of the round, after the wake-ups.",
     kind: Kind::Gauge,
     labels: &["placement"],
 };
@@ -97,8 +98,8 @@ const WAKE_UPS: usize = 20;
 
 /// What the runner asks for. Real-time threads have none.
 const MOST_SLACK_NANOS: i32 = 1;
-const SHORTEST_GAP_NANOS: u64 = 4_000_000;
-const GAP_SPREAD_NANOS: u64 = 2_000_000;
+const SHORTEST_GAP_NANOS: u64 = 10_000_000;
+const GAP_SPREAD_NANOS: u64 = 4_000_000;
 
 struct Scheduler {
     /// State of the generator that spreads the gaps.

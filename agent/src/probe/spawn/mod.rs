@@ -112,7 +112,7 @@ impl Spawn {
         }
         let status = child.wait();
         // Before others' orphans are buried, which would be added to it with all that they ever used.
-        self.helpers.cpu = children_cpu().saturating_sub(before);
+        self.helpers.here = children_cpu().saturating_sub(before);
         bury_orphans();
         let text = text?;
         match status {

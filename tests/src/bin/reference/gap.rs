@@ -1,4 +1,4 @@
-//! `oslat`'s loop in turns as short as the agent's: reading the clock for 3 ms, then leaving the CPU.
+//! `oslat`'s loop in turns as short as the agent's: reading the clock for 2 ms, then leaving the CPU.
 //!
 //! `oslat` itself has the CPU on end. A program that comes back after a pause finds colder caches in each interrupt, and a
 //! tick that was off while the CPU was idle.
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-const TURN: Duration = Duration::from_millis(3);
+const TURN: Duration = Duration::from_millis(2);
 /// With a turn no multiple of the timer tick, or all turns would see the same part of it.
-const PAUSE: Duration = Duration::from_micros(4_300);
+const PAUSE: Duration = Duration::from_micros(4_700);
 const TURNS: u32 = 150;
 
 /// Shortest gap that counts; a clock read takes some 30 ns.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep};
 
-const WAKE_UPS: usize = 400;
+const WAKE_UPS: usize = 150;
 
 /// Neither a divisor nor a multiple of the timer tick.
-const INTERVAL: Duration = Duration::from_micros(4_930);
+const INTERVAL: Duration = Duration::from_micros(11_930);
 
 /// The median of how late the thread ran.
 pub(super) fn delay() -> anyhow::Result<f64> {

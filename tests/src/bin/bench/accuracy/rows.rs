@@ -105,13 +105,13 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let lost = cpu("tierprobe_cpu_lost_ratio", Figure::GaugeMean, 150, "4ms");
     // A mean of rare events, of which a second has few.
     let lost = Ours { turns: 3, ..lost };
-    let alone = "oslat has the CPU for a second on end, the agent for 3 ms at a time, and counts the gaps that fall into \
+    let alone = "oslat has the CPU for a second on end, the agent for 2 ms at a time, and counts the gaps that fall into \
                  them";
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
     let gap = cpu("tierprobe_cpu_gap_median_seconds", Figure::GaugeMedian, 150, "4ms");
     row("length of a gap", "oslat", gap, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.median));
     for (figure, ours, argument) in [("lost time", lost, "lost"), ("length of a gap", gap, "gap")] {
-        row(figure, "oslat's loop, 3 ms at a time", ours, Start::Pinned, NEAR, "", &|| {
+        row(figure, "oslat's loop, 2 ms at a time", ours, Start::Pinned, NEAR, "", &|| {
             site.reference(&[argument])
         });
     }

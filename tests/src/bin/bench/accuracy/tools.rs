@@ -108,7 +108,7 @@ pub(super) fn cyclictest(place: Place, realtime: bool) -> anyhow::Result<f64> {
     let cpu = place.cpu.to_string();
     let mut command = Command::new("cyclictest");
     // A bucket for each microsecond, up to so many; what is longer is counted as overflow.
-    command.args(["--default-system", "-q", "-t", "1", "-i", "5000", "-l", "100", "-h", "2000", "-a", &cpu]);
+    command.args(["--default-system", "-q", "-t", "1", "-i", "12000", "-l", "50", "-h", "2000", "-a", &cpu]);
     if realtime {
         command.args(["-p", "1"]);
     }

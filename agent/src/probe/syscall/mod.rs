@@ -2,10 +2,11 @@
 //!
 //! The time of one system call, without the C library in between: `getppid` (the call itself), `read` of a byte of
 //! `/dev/zero`, `write` of a byte to `/dev/null`, `futex` waking nobody, `clock_gettime` past the vDSO. The same clock
-//! through the vDSO is the control: it enters no kernel. `openat`+`close` twice: of the agent's own file, on whatever
-//! file system it lies (`openat_close`: the root's, a container's overlay), and of `/dev/null`, whose directory is a
-//! tmpfs nearly everywhere (`openat_close_tmpfs`: absent where it is not). Both relative to the directory, so that the
-//! depth of the path does not count.
+//! through the vDSO is the control: it enters no kernel. `openat`+`close` twice: of a regular file on the file system of
+//! `/` (`openat_close`: a container's overlay, say; the agent's own file where it lies there), and of an empty one that
+//! the agent keeps on a tmpfs as long as it runs (`openat_close_tmpfs`: in the unit's runtime directory, `/dev/shm`,
+//! `/run` or `/tmp`; absent where none of them is a tmpfs). Both relative to the directory, so that the depth of the
+//! path does not count.
 //! Batches of 64 between two clock reads, 8 of them after one of warm-up; of `openat`+`close` 3 after one.
 //! A call that a filter refuses has no series, and `check` says so: the time of a refusal is not the call's.
 //!
@@ -19,21 +20,19 @@
 //!
 //! About 4,000 calls, 1 to 1.5 ms of CPU time, every 15 s.
 
-use std::ffi::CString;
+mod file;
+
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
 use nix::libc::c_long;
-use nix::sys::stat::Mode;
-use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 use tierprobe_model::{Family, Kind};
 
 use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::{Plan, Samples, time};
 use crate::sys::{clock, raw};
+use file::Entry;
 
 const CALL: Family = Family {
     name: "tierprobe_syscall_seconds",
@@ -43,7 +42,7 @@ const CALL: Family = Family {
 };
 const COLD: Family = Family {
     name: "tierprobe_syscall_cold_seconds",
-    help: "Time of the first system call after the pause since the last round, with one clock read.",
+    help: "Time of the first of these calls in the round, with one clock read; only getppid's meets an idle CPU.",
     kind: Kind::Gauge,
     labels: &["syscall"],
 };
@@ -72,14 +71,11 @@ const OPEN_PLAN: Plan = Plan { operations: 64, warm_up: 1, samples: 3 };
 /// A file that a call is made on, or why there is none.
 type Found<T> = Result<T, String>;
 
-/// A directory, and the name of a file in it.
-type Entry = (OwnedFd, CString);
-
 struct Syscall {
     zero: Found<File>,
     null: Found<File>,
-    own_file: Found<Entry>,
-    /// `None` where `/dev` is no tmpfs.
+    root_file: Found<Entry>,
+    /// `None` where there is no tmpfs.
     tmpfs_file: Found<Option<Entry>>,
 }
 
@@ -92,35 +88,10 @@ impl Syscall {
         Self {
             zero: device("/dev/zero", false),
             null: device("/dev/null", true),
-            own_file: own_file(),
-            tmpfs_file: tmpfs_file(),
+            root_file: file::on_root(),
+            tmpfs_file: file::on_tmpfs(),
         }
     }
-}
-
-/// The directory of the agent's executable, and its name in it.
-fn own_file() -> Found<Entry> {
-    in_directory(&std::env::current_exe().map_err(|error| format!("the agent's own file: {error}"))?)
-}
-
-/// `/dev` and `null`, where `/dev` is a tmpfs; so is what the kernel itself mounts there (`devtmpfs`).
-fn tmpfs_file() -> Found<Option<Entry>> {
-    let (directory, name) = in_directory(Path::new("/dev/null"))?;
-    let kind = fstatfs(&directory).map_err(|errno| format!("/dev: statfs: {errno}"))?.filesystem_type();
-    Ok((kind == TMPFS_MAGIC).then_some((directory, name)))
-}
-
-/// The directory of a file that can be opened, and its name in it.
-fn in_directory(path: &Path) -> Found<Entry> {
-    let failed = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(failed(&"not a file"));
-    };
-    let name = CString::new(name.as_encoded_bytes()).map_err(|error| failed(&error))?;
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open(parent, flags, Mode::empty()).map_err(|errno| failed(&errno))?;
-    raw::open_close(directory.as_fd(), &name).map_err(|errno| failed(&errno))?;
-    Ok((directory, name))
 }
 
 /// A call that returns what it returns when it went well.
@@ -147,12 +118,12 @@ impl Probe for Syscall {
         add("read", zero.map(|file| time(PLAN, || expect(raw::read_byte(file.as_fd()), 1))));
         let null = self.null.as_ref().map_err(Clone::clone);
         add("write", null.map(|file| time(PLAN, || expect(raw::write_byte(file.as_fd()), 1))));
-        let open = |(directory, name): &Entry| time(OPEN_PLAN, || raw::open_close(directory.as_fd(), name));
-        add("openat_close", self.own_file.as_ref().map(open).map_err(Clone::clone));
-        match &self.tmpfs_file {
-            Ok(None) => {}
-            Ok(Some(entry)) => add("openat_close_tmpfs", Ok(open(entry))),
-            Err(why) => add("openat_close_tmpfs", Err(why.clone())),
+        let open = |entry: &Entry| time(OPEN_PLAN, || entry.open_close());
+        add("openat_close", self.root_file.as_ref().map(open).map_err(Clone::clone));
+        let on_tmpfs = self.tmpfs_file.as_ref().map(|entry| entry.as_ref().map(open));
+        let is_gone = matches!(on_tmpfs, Ok(Some(Err(Errno::ENOENT))));
+        if let Some(samples) = on_tmpfs.map_err(Clone::clone).transpose() {
+            add("openat_close_tmpfs", samples);
         }
         add("futex", Ok(time(PLAN, || expect(raw::futex_wake(), 0))));
         add("clock_gettime", Ok(time(PLAN, || expect(raw::clock_gettime(), 0))));
@@ -161,6 +132,12 @@ impl Probe for Syscall {
             Ok::<(), ProbeError>(())
         })?;
         round.add(&VDSO, None, NO_LABELS, vdso);
+        if is_gone {
+            // Another agent of this user has ended, and taken it along. This one's must be dropped first: it has the
+            // same name.
+            self.tmpfs_file = Ok(None);
+            self.tmpfs_file = file::on_tmpfs();
+        }
         round.complete()
     }
 }
