@@ -51,11 +51,11 @@ bench: ## Measure what the agent costs beside its peers, twelve minutes; writes 
 	@$(MAKE) --no-print-directory build
 	cargo run --locked --release -p tierprobe-tests --bin bench -- budget --agent $(AGENT) --write agent/BUDGET.md
 
-accuracy: ## Measure beside the tools that people trust, ten minutes; writes agent/ACCURACY.md
+accuracy: ## Measure beside the tools that people trust, ten minutes; writes agent/ACCURACY.md and the ratios in agent/METHODOLOGY.md
 	@tests/tools.sh accuracy
 	@$(MAKE) --no-print-directory build
 	$(STATIC) cargo build --locked --release --target $(TARGET) -p tierprobe-tests --bin reference --bin hog
-	cargo run --locked --release -p tierprobe-tests --bin bench -- accuracy --agent $(AGENT) --reference $(REFERENCE) --write agent/ACCURACY.md
+	cargo run --locked --release -p tierprobe-tests --bin bench -- accuracy --agent $(AGENT) --reference $(REFERENCE) --write agent/ACCURACY.md --methodology agent/METHODOLOGY.md
 
 alike: ## Compare an agent with itself, ten minutes; writes agent/ACCURACY.md
 	@$(MAKE) --no-print-directory build

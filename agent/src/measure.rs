@@ -31,8 +31,8 @@ pub const LONGEST_WAIT: Duration = Duration::from_micros(500);
 /// Samples of one series in one round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Samples {
-    /// Seconds that the very first operation took, alone and after the pause since the last round: what a rare
-    /// request meets. Holds the cost of one clock read.
+    /// Seconds that the very first operation of the round took, alone: what a rare request meets, but for what the
+    /// operations before it in the round have warmed. Holds the cost of one clock read.
     pub cold: Option<f64>,
     /// Seconds for one operation, warmed up, in the order in which they were taken.
     pub warm: Vec<f64>,

@@ -39,7 +39,7 @@ const FAULT: Family = Family {
 };
 const COLD: Family = Family {
     name: "tierprobe_page_fault_cold_seconds",
-    help: "Time of the first page fault after the pause since the last round, with one clock read.",
+    help: "Time of the first page fault of the round, with one clock read.",
     kind: Kind::Gauge,
     labels: &["touch"],
 };

@@ -30,7 +30,7 @@ const EXIT: Family = Family {
 };
 const COLD: Family = Family {
     name: "tierprobe_vm_exit_cold_seconds",
-    help: "Time of the first such instruction after the pause since the last round, with one clock read.",
+    help: "Time of the first such instruction of the round, with one clock read.",
     kind: Kind::Gauge,
     labels: &["instruction"],
 };

@@ -45,7 +45,7 @@ const ROWS: &[Row] = &[
         "fstatfs",
         libc::SYS_fstatfs,
         None,
-        &[("syscall", Lacks("openat_close_tmpfs: /dev: statfs: "))],
+        &[("syscall", Lacks("openat_close_tmpfs: /dev/shm: statfs: "))],
         &["syscall=\"openat_close_tmpfs\""],
     ),
     (
@@ -98,7 +98,13 @@ const ROWS: &[Row] = &[
         &[("page_fault", Failed("mapping memory: "))],
         &["tierprobe_page_fault_seconds"],
     ),
-    ("mincore", libc::SYS_mincore, None, &[("page_fault", Lacks("huge pages: "))], &["touch=\"huge\""]),
+    (
+        "mincore",
+        libc::SYS_mincore,
+        None,
+        &[("page_fault", Lacks("huge pages: "))],
+        &["tierprobe_page_fault_huge_seconds"],
+    ),
     (
         "fdatasync",
         libc::SYS_fdatasync,
@@ -117,7 +123,7 @@ fn a_call_that_is_refused_costs_what_it_is_needed_for_and_nothing_else() {
         .into_iter()
         .flat_map(|errno| ROWS.iter().map(move |row| (errno, row)))
         // Where there are no huge pages, there are none to lose.
-        .filter(|(_, row)| row.0 != "mincore" || control.has("touch=\"huge\""))
+        .filter(|(_, row)| row.0 != "mincore" || control.has("tierprobe_page_fault_huge_seconds"))
         .map(|(errno, row)| {
             let agent = move || {
                 let mut command = Command::new(&place.agent);

@@ -65,7 +65,7 @@ const ROUND_TRIP: Family = Family {
 };
 const ROUND_TRIP_COLD: Family = Family {
     name: "tierprobe_network_round_trip_cold_seconds",
-    help: "Time of the first round trip after the pause since the last round.",
+    help: "Time of the first round trip of its kind in the round; UDP on one CPU comes first.",
     kind: Kind::Gauge,
     labels: &["protocol", "path", "placement", "size"],
 };
@@ -77,7 +77,7 @@ const CONNECT: Family = Family {
 };
 const CONNECT_COLD: Family = Family {
     name: "tierprobe_network_connect_cold_seconds",
-    help: "Time of the first TCP connect after the pause since the last round.",
+    help: "Time of the first TCP connect of the round, after the round trips.",
     kind: Kind::Gauge,
     labels: &["path", "placement"],
 };

@@ -50,7 +50,7 @@ const TIME: Family = Family {
 };
 const COLD: Family = Family {
     name: "tierprobe_storage_cold_seconds",
-    help: "Time of the first operation after the pause since the last round.",
+    help: "Time of the first operation of its kind in the round.",
     kind: Kind::Gauge,
     labels: &["operation", "directory"],
 };

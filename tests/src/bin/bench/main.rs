@@ -24,6 +24,7 @@ use table::Table;
 fn main() -> anyhow::Result<()> {
     let mut agent = None;
     let mut document = None;
+    let mut methodology = None;
     let mut reference = None;
     let mut minutes = 10;
     let mut arguments = std::env::args().skip(1);
@@ -36,10 +37,11 @@ fn main() -> anyhow::Result<()> {
         match argument.as_str() {
             "--agent" => agent = Some(PathBuf::from(value()?)),
             "--reference" => reference = Some(PathBuf::from(value()?)),
+            "--methodology" => methodology = Some(PathBuf::from(value()?)),
             "--write" => document = Some(PathBuf::from(value()?)),
             "--minutes" => minutes = value()?.parse().context("--minutes takes a whole number")?,
             _ => bail!(
-                "unknown argument {argument}; there are --agent, --reference and --write FILE, and --minutes N"
+                "unknown argument {argument}; there are --agent, --reference, --write and --methodology FILE, and --minutes N"
             ),
         }
     }
@@ -50,7 +52,14 @@ fn main() -> anyhow::Result<()> {
         "accuracy" => {
             let reference =
                 reference.context("--reference FILE is needed: the static program of that name")?;
-            vec![accuracy::compare(agent()?, &reference)?]
+            let (table, ratios) = accuracy::compare(agent()?, &reference)?;
+            for (probe, ratios) in ratios {
+                let text = format!("Measured: {}.\n", ratios.join("; "));
+                methodology
+                    .as_ref()
+                    .map_or(Ok(()), |path| write(path, &format!("measured {probe}"), &text))?;
+            }
+            vec![table]
         }
         "alike" => vec![alike::compare(agent()?, minutes)?],
         "collector" => collector::tables()?,

@@ -7,6 +7,7 @@ mod place;
 mod rows;
 mod tools;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
@@ -60,6 +61,8 @@ struct Site<'a> {
     reference: &'a Path,
     place: Place,
     directory: &'a Path,
+    /// A regular file on a tmpfs.
+    on_tmpfs: &'a Path,
 }
 
 impl Site<'_> {
@@ -89,8 +92,11 @@ impl Site<'_> {
     }
 }
 
+/// The ratios of each probe in words.
+pub(crate) type Ratios = BTreeMap<String, Vec<String>>;
+
 /// All rows. Fails at the end if one could not be measured.
-pub(crate) fn compare(agent: &Path, reference: &Path) -> anyhow::Result<Table> {
+pub(crate) fn compare(agent: &Path, reference: &Path) -> anyhow::Result<(Table, Ratios)> {
     let place = Place::choose()?;
     let cpu = place.cpu;
     eprintln!("The agent's numbers beside their references, on CPU {cpu}, medians of {REPEATS} pairs:");
@@ -99,14 +105,21 @@ pub(crate) fn compare(agent: &Path, reference: &Path) -> anyhow::Result<Table> {
         &["figure", "reference", "tierprobe-agent", "reference", "ratio", "of the five", "goal"],
     );
     let directory = tempfile::tempdir_in("/var/tmp").context("/var/tmp")?;
+    let on_tmpfs = tempfile::NamedTempFile::new_in("/dev/shm").context("/dev/shm")?;
     let agent = agent.canonicalize().with_context(|| agent.display().to_string())?;
-    let site = Site { agent: &agent, reference, place, directory: directory.path() };
-    let mut failures = Vec::new();
+    let (directory, on_tmpfs) = (directory.path(), on_tmpfs.path());
+    let site = Site { agent: &agent, reference, place, directory, on_tmpfs };
+    let (mut failures, mut ratios) = (Vec::new(), Ratios::new());
     rows::each(&site, &mut |row| {
         let pairs: anyhow::Result<Vec<(f64, f64)>> =
             (0..REPEATS * row.ours.turns).map(|_| site.pair(row)).collect();
         match pairs {
-            Ok(pairs) => table.row(cells(row, &pairs)),
+            Ok(pairs) => {
+                let cells = cells(row, &pairs);
+                let ratio = format!("{} against {} {}", row.figure, row.reference, cells[RATIO]);
+                ratios.entry(row.ours.probe.to_owned()).or_default().push(ratio);
+                table.row(cells);
+            }
             Err(error) => {
                 let absent = || "-".to_owned();
                 let cells = [absent(), absent(), absent(), absent(), "not measured".to_owned()];
@@ -120,10 +133,13 @@ pub(crate) fn compare(agent: &Path, reference: &Path) -> anyhow::Result<Table> {
         }
     });
     ensure!(failures.is_empty(), "not measured:\n  {}", failures.join("\n  "));
-    Ok(table)
+    Ok((table, ratios))
 }
 
-fn cells(row: &Row<'_>, pairs: &[(f64, f64)]) -> Vec<String> {
+/// The column of the ratio.
+const RATIO: usize = 4;
+
+fn cells(row: &Row<'_>, pairs: &[(f64, f64)]) -> [String; 7] {
     let mut ours: Vec<f64> = pairs.iter().map(|(ours, _)| *ours).collect();
     let mut theirs: Vec<f64> = pairs.iter().map(|(_, theirs)| *theirs).collect();
     let ratio_of = |turns: &[(f64, f64)]| {
@@ -136,7 +152,7 @@ fn cells(row: &Row<'_>, pairs: &[(f64, f64)]) -> Vec<String> {
     let (low, high) =
         (ratios.first().copied().unwrap_or(f64::NAN), ratios.last().copied().unwrap_or(f64::NAN));
     let met = if (ratio - 1.0).abs() <= row.goal { "met" } else { "not met" };
-    vec![
+    [
         row.figure.to_owned(),
         row.reference.to_owned(),
         unit.human(median(&mut ours)),

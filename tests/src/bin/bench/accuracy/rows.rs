@@ -25,6 +25,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         take(&Row { figure, reference, ours, start, goal, differs, theirs: Theirs::Alone(theirs) });
     };
     let agent = site.agent.to_string_lossy().into_owned();
+    let on_tmpfs = site.on_tmpfs.to_string_lossy().into_owned();
     let place = site.place;
     let other = place.other.to_string();
 
@@ -40,7 +41,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         ("read a byte", "read", "lat_syscall read", ["syscall_read", ""]),
         ("write a byte", "write", "lat_syscall write", ["syscall_write", ""]),
         ("open and close, root", "openat_close", "lat_syscall open", ["syscall_open", &agent]),
-        ("open and close, tmpfs", "openat_close_tmpfs", "lat_syscall open", ["syscall_open", "/dev/null"]),
+        ("open and close, tmpfs", "openat_close_tmpfs", "lat_syscall open", ["syscall_open", &on_tmpfs]),
         ("clock, as a system call", "clock_gettime", "lat_syscall's loop", ["syscall_clock", ""]),
         ("futex", "futex", "lat_syscall's loop", ["syscall_futex", ""]),
     ] {

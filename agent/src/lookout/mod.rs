@@ -6,10 +6,12 @@
 //! - `/dev/vmclock0` (Linux 6.13): the hypervisor changes its disruption marker when the machine was moved or restored.
 //! - an event of ACPI, where there is a device for the generation of the machine (VMGENCTR): its hypervisor raises one
 //!   when it has restored or copied the machine. The kernel shows the generation id itself nowhere; it only mixes it into
-//!   its random numbers. `/proc/interrupts` counts the events, of which a virtual machine has few others.
+//!   its random numbers. The interrupts of ACPI are counted, of which a virtual machine has few others.
 //! - `CLOCK_BOOTTIME` runs ahead of `CLOCK_MONOTONIC` while the machine sleeps, and the wall clock ahead of both when it
 //!   was stopped without being told.
 //! - another boot id, another clock source.
+
+mod generation;
 
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use crate::hostinfo::HostInfo;
 use crate::machine::Machine;
 use crate::snapshot::Place;
 use crate::sys::clock;
+use generation::Calls;
 
 /// How far two clocks may drift apart between two looks, which are seconds apart, without a jump: NTP slews by at most
 /// 500 ppm.
@@ -27,10 +30,6 @@ const LARGEST_SLEW: Duration = Duration::from_millis(500);
 /// The page that `/dev/vmclock0` shows begins with this (`linux/vmclock-abi.h`), and has the marker there.
 const VMCLOCK_MAGIC: &[u8] = b"VCLK";
 const DISRUPTION_MARKER: std::ops::Range<usize> = 16..24;
-
-/// Names of the device for the generation id: of Hyper-V, Firecracker and Cloud Hypervisor, of QEMU, and the one of
-/// Microsoft's specification.
-const GENERATION_DEVICES: &[&str] = &["VMGENCTR", "QEMUVGID", "VM_GEN_COUNTER"];
 
 /// Finds out where the agent is.
 #[must_use]
@@ -59,8 +58,7 @@ pub struct Signs {
 
 impl Signs {
     /// Reads them. Under another root the clocks are not about its machine.
-    #[must_use]
-    pub fn read(fs: &HostFs) -> Self {
+    fn read(fs: &HostFs, calls: &Calls) -> Self {
         let line = |path: &str| fs.text(path).ok().map(|text| text.trim().to_owned());
         let page = fs.bytes("/dev/vmclock0").ok().filter(|page| page.starts_with(VMCLOCK_MAGIC));
         let (monotonic, boottime, realtime) = if fs.is_live() {
@@ -72,7 +70,7 @@ impl Signs {
             boot_id: line("/proc/sys/kernel/random/boot_id"),
             clocksource: line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             disruption: page.and_then(|page| page.get(DISRUPTION_MARKER).map(<[u8]>::to_vec)),
-            events: events(fs),
+            events: calls.count(fs),
             slept: Duration::from_nanos(boottime.saturating_sub(monotonic)),
             booted: Duration::from_nanos(realtime.saturating_sub(boottime)),
         }
@@ -100,26 +98,12 @@ impl Signs {
     }
 }
 
-/// How often the hypervisor called by ACPI's interrupts; `None` without a device for the generation.
-fn events(fs: &HostFs) -> Option<u64> {
-    let devices = fs.names("/sys/bus/acpi/devices").ok()?;
-    let is_generation =
-        |name: &String| name.split(':').next().is_some_and(|id| GENERATION_DEVICES.contains(&id));
-    devices.iter().any(is_generation).then_some(())?;
-    let interrupts = fs.text("/proc/interrupts").ok()?;
-    // The number of the interrupt, a count for each processor, the controller, and who is called.
-    let is_acpi = |line: &&str| line.ends_with(" acpi") || line.ends_with("ACPI:Ged");
-    let counts = |line: &str| -> u64 {
-        line.split_ascii_whitespace().skip(1).map_while(|count| count.parse::<u64>().ok()).sum()
-    };
-    Some(interrupts.lines().filter(is_acpi).map(counts).sum())
-}
-
 /// Looks for signs, and detects anew.
 #[derive(Debug)]
 pub struct Lookout {
     machine: Machine,
     interval: Duration,
+    calls: Calls,
     signs: Signs,
     last: Duration,
 }
@@ -128,8 +112,9 @@ impl Lookout {
     /// Looks out on a machine that was detected just now.
     #[must_use]
     pub fn new(machine: Machine, interval: Duration) -> Self {
-        let signs = Signs::read(&machine.fs);
-        Self { machine, interval, signs, last: now() }
+        let calls = Calls::find(&machine.fs);
+        let signs = Signs::read(&machine.fs, &calls);
+        Self { machine, interval, calls, signs, last: now() }
     }
 
     /// Longest that detection may stay as it is.
@@ -140,7 +125,7 @@ impl Lookout {
 
     /// The place anew and why it was looked for, if it is time to.
     pub fn look(&mut self) -> Option<(Place, &'static str)> {
-        let signs = Signs::read(&self.machine.fs);
+        let signs = Signs::read(&self.machine.fs, &self.calls);
         let reason = self.signs.reason(&signs, now().saturating_sub(self.last), self.interval)?;
         self.signs = signs;
         self.last = now();
@@ -202,25 +187,6 @@ mod tests {
     }
 
     #[test]
-    fn events_count_where_there_is_a_generation() {
-        let tree = tempfile::tempdir().unwrap();
-        let fs = HostFs::fixture(tree.path());
-        let add = |name: &str, text: &str| {
-            let path = tree.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        let interrupts = "           CPU0       CPU1\n  4:       1000          0  IO-APIC   4-edge      ttyS0\n\
-                           \x20 9:          2          1  IO-APIC   9-fasteoi   acpi\n\
-                           \x20 24:          1          0  IO-APIC   5-edge      ACPI:Ged\n";
-        add("proc/interrupts", interrupts);
-        add("sys/bus/acpi/devices/PNP0501:00/hid", "PNP0501");
-        assert_eq!(Signs::read(&fs).events, None);
-        add("sys/bus/acpi/devices/QEMUVGID:00/hid", "QEMUVGID");
-        assert_eq!(Signs::read(&fs).events, Some(4));
-    }
-
-    #[test]
     fn the_hypervisors_marker_is_read_from_its_page() {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir(tree.path().join("dev")).unwrap();
@@ -229,8 +195,8 @@ mod tests {
         page[16] = 7;
         let fs = HostFs::fixture(tree.path());
         std::fs::write(tree.path().join("dev/vmclock0"), page).unwrap();
-        assert_eq!(Signs::read(&fs).disruption, Some(vec![7, 0, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(Signs::read(&fs, &Calls::Nowhere).disruption, Some(vec![7, 0, 0, 0, 0, 0, 0, 0]));
         std::fs::write(tree.path().join("dev/vmclock0"), b"nonsense").unwrap();
-        assert_eq!(Signs::read(&fs), Signs::default());
+        assert_eq!(Signs::read(&fs, &Calls::Nowhere), Signs::default());
     }
 }
