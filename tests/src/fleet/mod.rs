@@ -40,10 +40,16 @@ impl Fleet {
     /// Draws a fleet.
     #[must_use]
     pub fn draw(shape: &Shape, rounds: usize, random: &mut Random) -> Self {
+        Self::draw_alike(shape, rounds, LIKENESS, random)
+    }
+
+    /// Draws a fleet whose rounds resemble the ones before them by `likeness`.
+    #[must_use]
+    pub fn draw_alike(shape: &Shape, rounds: usize, likeness: f64, random: &mut Random) -> Self {
         let hosts = shape.hosts(random);
         let mut weather: Option<(usize, Vec<f64>)> = None;
         let drawn = hosts.into_iter().map(|host| {
-            let mut own = noise(rounds, LIKENESS, random);
+            let mut own = noise(rounds, likeness, random);
             if host.wander > 0.0 {
                 walk(&mut own, host.wander, random);
             }
@@ -54,7 +60,7 @@ impl Fleet {
             // Agents on one kernel see some of the same noise.
             let shared = match &weather {
                 Some((of, shared)) if *of == kernel => shared.clone(),
-                _ => noise(rounds, LIKENESS, random),
+                _ => noise(rounds, likeness, random),
             };
             let (a, b) = (host.shared.sqrt(), (1.0 - host.shared).sqrt());
             let values =

@@ -70,8 +70,9 @@ fn main() -> anyhow::Result<()> {
     }
     let began = Instant::now();
     let mut checks = Checks { runs, false_verdicts: Vec::new(), broken: Vec::new() };
-    let tables: [fn(u32, &mut Checks) -> String; 7] = [
+    let tables: [fn(u32, &mut Checks) -> String; 8] = [
         cells::plain,
+        cells::hour,
         cells::shapes,
         beyond::fleets,
         beyond::ranks,

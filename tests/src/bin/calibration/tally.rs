@@ -4,7 +4,8 @@ use tierprobe_collector::compare::{Options, Row};
 use tierprobe_collector::verdict::Verdict;
 use tierprobe_tests::fleet::{Fleet, Random, Shape};
 
-/// Rounds a host: more buy almost nothing, as hosts differ more than their medians are uncertain.
+/// Rounds a host where nothing else is said: few, so that thousands of fleets can be drawn. With spreads of some per cent
+/// the host's median is then as uncertain as hosts differ; [`crate::cells::hour`] has more.
 pub(crate) const ROUNDS: usize = 20;
 
 /// Shares of draws, 0 to 1.
@@ -61,10 +62,21 @@ pub(crate) fn run<const N: usize>(
     runs: u32,
     options: &Options,
 ) -> [Tally; N] {
+    run_rounds(shape, ROUNDS, ratios, runs, options)
+}
+
+/// The same with so many rounds a host.
+pub(crate) fn run_rounds<const N: usize>(
+    shape: &Shape,
+    rounds: usize,
+    ratios: [f64; N],
+    runs: u32,
+    options: &Options,
+) -> [Tally; N] {
     let mut random = Random::new(seed(shape));
     let mut tallies = [Tally::default(); N];
     for _ in 0..runs {
-        let fleet = Fleet::draw(shape, ROUNDS, &mut random);
+        let fleet = Fleet::draw(shape, rounds, &mut random);
         for (tally, ratio) in tallies.iter_mut().zip(ratios) {
             if let Some(row) = fleet.row(ratio, options) {
                 tally.count(&row, ratio);
