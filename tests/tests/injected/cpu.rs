@@ -31,16 +31,16 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// The quota of a group, or none: 2 ms, less than a spin, in a time that is no multiple of the timer tick. The kernel
+/// The quota of a group, or none: 1 ms, less than a spin, in a time that is no multiple of the timer tick. The kernel
 /// holds a group's tasks at a tick or when they wake; a spin that always began at the same distance from a tick might
 /// always lie between two.
 fn quota(group: &Group, limited: bool) -> std::io::Result<()> {
     match group.version {
         Version::V1 => {
             group.set("cpu.cfs_period_us", "201300")?;
-            group.set("cpu.cfs_quota_us", if limited { "2000" } else { "-1" })
+            group.set("cpu.cfs_quota_us", if limited { "1000" } else { "-1" })
         }
-        Version::V2 => group.set("cpu.max", if limited { "2000 201300" } else { "max 201300" }),
+        Version::V2 => group.set("cpu.max", if limited { "1000 201300" } else { "max 201300" }),
     }
 }
 
@@ -71,8 +71,16 @@ fn a_quota_shows_as_throttling_lost_time_and_marked_rounds() {
                 assert!(throttled.abs() < 1e-9 && marked == 0, "{throttled}, {marked} of {rounds}");
             }
             let gaps = largest(&measured.gauges("tierprobe_cpu_gap_longest_seconds", &[]));
-            lost[usize::from(limited)]
-                .push((gaps, largest(&measured.gauges("tierprobe_cpu_lost_ratio", &[]))));
+            let shares = measured.gauges("tierprobe_cpu_lost_ratio", &[]);
+            let unexplained = measured.gauges("tierprobe_cpu_unexplained_ratio", &[]);
+            let rounds = shares.iter().copied().zip(unexplained);
+            let worst = rounds.max_by(|(one, _), (other, _)| one.total_cmp(other));
+            println!("  lost and unexplained of the worst round: {worst:?}");
+            if let Some((lost, unexplained)) = worst.filter(|_| limited) {
+                // The kernel counts the thread as waiting while its group is held.
+                assert!(unexplained < 0.5 * lost, "{unexplained} of {lost} unexplained");
+            }
+            lost[usize::from(limited)].push((gaps, largest(&shares)));
         }
     }
     println!("longest gap, lost: {:?} without a quota, {:?} with", lost[0], lost[1]);
@@ -112,7 +120,7 @@ fn a_real_time_program_delays_wake_ups() {
     }
     println!("longest delay, missed: {quiet:?} alone, {hogged:?} beside a real-time program");
     let late = |runs: &[(f64, f64)]| median(runs.iter().map(|(late, _)| *late));
-    // For 25 ms on end nobody else runs, and deadlines are 5 ms apart.
+    // For 25 ms on end nobody else runs, and deadlines are 12 ms apart.
     assert!(late(&hogged) > 0.015, "{hogged:?}");
     assert!(late(&hogged) > late(&quiet), "{quiet:?} {hogged:?}");
     assert!(hogged.iter().all(|(_, missed)| *missed > 0.0), "no deadline was missed: {hogged:?}");
