@@ -21,7 +21,7 @@ mod pairs;
 mod place;
 pub mod row;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,6 +2,7 @@
 
 use super::{figure, name, note};
 use crate::compare::{Block, Comparison, Row};
+use crate::printable::printable;
 
 /// Columns of a terminal that nobody has resized.
 const COLUMNS: usize = 80;
@@ -76,9 +77,9 @@ fn body(comparison: &Comparison, block: &Block, rows: &[Row]) -> Vec<String> {
             verdict: figure::verdict(row),
         })
         .collect();
-    let groups = (comparison.baseline.group.as_str(), block.candidate.group.as_str());
-    let named = Layout::of(&cells, groups);
-    let fits = |row: &Row| name::full(&row.key).chars().count() <= named.name;
+    let groups = (printable(&comparison.baseline.group), printable(&block.candidate.group));
+    let named = Layout::of(&cells, (&groups.0, &groups.1));
+    let fits = |row: &Row| printable(&name::full(&row.key)).chars().count() <= named.name;
     // The heading says which is which, so long names of groups need not stand above their columns.
     let layout = if named.name >= ENOUGH_FOR_NAMES || rows.iter().all(fits) {
         named
@@ -88,11 +89,12 @@ fn body(comparison: &Comparison, block: &Block, rows: &[Row]) -> Vec<String> {
     let names = name::of_rows(rows, layout.name);
     let mut lines = vec![layout.header()];
     for (name, cells) in names.iter().zip(&cells) {
+        let name = printable(name);
         if name.chars().count() > layout.name {
-            lines.extend(wrapped("", name));
+            lines.extend(wrapped("", &name));
             lines.push(layout.line("", cells));
         } else {
-            lines.push(layout.line(name, cells));
+            lines.push(layout.line(&name, cells));
         }
     }
     lines
@@ -148,6 +150,7 @@ impl<'a> Layout<'a> {
 
 /// Text in lines of at most [`COLUMNS`]: `mark` before the first one, as many blanks before the others.
 fn wrapped(mark: &str, text: &str) -> Vec<String> {
+    let text = printable(text);
     let indent = " ".repeat(mark.chars().count());
     let mut lines = Vec::new();
     let mut line = mark.to_owned();
