@@ -260,10 +260,12 @@ pub fn is_shown(row: &Row) -> bool {
 /// What the columns and marks mean, as far as they occur; `n` is what stands in the column of that name.
 #[must_use]
 pub fn legend(comparison: &Comparison, n: &str) -> Vec<String> {
-    let mut lines = vec![format!(
-        "n: {n}; ratio: candidate to baseline; no difference: below {} %.",
-        comparison.threshold.share() * 100.0
-    )];
+    let no_difference = if comparison.is_live() {
+        String::new()
+    } else {
+        format!("; no difference: below {} %", comparison.threshold.share() * 100.0)
+    };
+    let mut lines = vec![format!("n: {n}; ratio: candidate to baseline{no_difference}.")];
     if comparison.rows().any(|row| row.here.is_some()) {
         let luck =
             |ratio: f64| format!("{ratio} where they differ by {:.1} %", tipping_spread(ratio.ln()) * 100.0);

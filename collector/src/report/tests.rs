@@ -2,12 +2,82 @@
 
 use super::*;
 use crate::compare::compare;
-use crate::compare::tests::tier;
+use crate::compare::tests::{around, instance, tier};
 use crate::observation::Collected;
+
+const FORMATS: [Format; 5] = [Format::Table, Format::Markdown, Format::Html, Format::Json, Format::Csv];
 
 fn compared(collected: Vec<Collected>, options: &Options) -> (Comparison, Dataset) {
     let dataset = Dataset::new(collected);
     (compare(&dataset, options).unwrap(), dataset)
+}
+
+/// Sandboxes of which every second round is disturbed and takes twice as long.
+fn noisy(hosts: usize) -> Vec<Collected> {
+    let disturbed: Vec<usize> = (0..10).collect();
+    let host = |i: usize| {
+        let mut values = around(1.0, 20);
+        disturbed.iter().for_each(|round| values[*round] *= 2.0);
+        instance(&format!("noisy-{i}"), "sandbox", &values, &disturbed)
+    };
+    (0..hosts).map(host).collect()
+}
+
+/// Hosts of which means and ranks say different things, against those of [`tier`].
+fn two_of_six_dearer() -> Vec<Collected> {
+    let host =
+        |(i, centre): (usize, f64)| instance(&format!("micro-{i}"), "microvm", &around(centre, 20), &[]);
+    [1.04, 1.042, 1.044, 1.046, 1.38, 1.39].into_iter().enumerate().map(host).collect()
+}
+
+/// What a page shows: without its style sheet, its markup, and the section that explains the method.
+fn shown(page: &str) -> String {
+    let mut text = String::new();
+    let cut = |text: &str, from: &str, to: &str| match text.split_once(from) {
+        Some((before, rest)) => before.to_owned() + rest.split_once(to).map_or("", |(_, after)| after),
+        None => text.to_owned(),
+    };
+    let page = cut(&cut(page, "<style>", "</style>"), "<section id=\"method\"", "</section>");
+    for piece in page.split('<') {
+        text.push_str(piece.split_once('>').map_or(piece, |(_, text)| text));
+        text.push(' ');
+    }
+    text
+}
+
+#[test]
+fn nothing_in_a_live_report_is_a_verdict() {
+    let short = instance("short", "container", &around(2.0, 20), &[]);
+    let fleet = [tier("vm", 6, 1.0), noisy(4), two_of_six_dearer(), vec![short]].concat();
+    let options = Options::default();
+    let (comparison, dataset) = compared(fleet, &options);
+    let kinds: Vec<&str> =
+        comparison.rows().flat_map(|row| &row.warnings).map(crate::warning::Warning::kind).collect();
+    assert!(kinds.contains(&"disturbance_sensitive") && kinds.contains(&"methods_disagree"), "{kinds:?}");
+    let live = comparison.without_verdicts();
+    for format in FORMATS {
+        let text = render(&Input::new(&live, &dataset, &options), format).unwrap();
+        let text = if format == Format::Html { shown(&text) } else { text }.to_lowercase();
+        for word in ["slower", "faster", "no difference", "no_difference", "inconclusive", "means and ranks"]
+        {
+            assert!(!text.contains(word), "{word} in {format:?}: {text}");
+        }
+        assert!(text.contains("live"), "{format:?}: {text}");
+    }
+}
+
+#[test]
+fn nothing_is_said_of_verdicts_that_a_store_takes_back() {
+    let note = crate::source::Note { source: "s".into(), text: "slow block".into(), is_warning: true };
+    let dataset = Dataset::new([tier("vm", 6, 1.0), noisy(4), two_of_six_dearer()].concat());
+    let options = Options::default();
+    let comparison = compare(&dataset.with_notes(vec![note]), &options).unwrap();
+    for row in comparison.rows() {
+        let kinds: Vec<&str> = row.warnings.iter().map(crate::warning::Warning::kind).collect();
+        assert!(!kinds.contains(&"disturbance_sensitive") && !kinds.contains(&"methods_disagree"), "{row:?}");
+        let tags: Vec<&str> = row.tags.iter().map(|tag| tag.as_str()).collect();
+        assert!(!tags.contains(&"disturbance_sensitive") && !tags.contains(&"methods_disagree"), "{tags:?}");
+    }
 }
 
 #[test]
