@@ -1,15 +1,23 @@
 //! What must hold in every form of a report, from observations on.
 
 use super::*;
-use crate::compare::compare;
 use crate::compare::tests::{around, instance, tier};
-use crate::observation::Collected;
+use crate::compare::{Row, compare};
+use crate::observation::{Collected, Observation};
 
 const FORMATS: [Format; 5] = [Format::Table, Format::Markdown, Format::Html, Format::Json, Format::Csv];
 
 fn compared(collected: Vec<Collected>, options: &Options) -> (Comparison, Dataset) {
     let dataset = Dataset::new(collected);
     (compare(&dataset, options).unwrap(), dataset)
+}
+
+/// The report without line breaks, so that where a sentence is broken does not matter.
+fn told(collected: Vec<Collected>, format: Format) -> String {
+    let options = Options::default();
+    let (comparison, dataset) = compared(collected, &options);
+    let text = render(&Input::new(&comparison, &dataset, &options), format).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Sandboxes of which every second round is disturbed and takes twice as long.
@@ -78,6 +86,79 @@ fn nothing_is_said_of_verdicts_that_a_store_takes_back() {
         let tags: Vec<&str> = row.tags.iter().map(|tag| tag.as_str()).collect();
         assert!(!tags.contains(&"disturbance_sensitive") && !tags.contains(&"methods_disagree"), "{tags:?}");
     }
+}
+
+/// Hosts that are far apart, with as many system calls as asked for.
+fn open(name: &str, calls: usize) -> Vec<Collected> {
+    let mut hosts = tier(name, 5, 1.0);
+    for (i, host) in hosts.iter_mut().enumerate() {
+        let rounds = std::mem::take(&mut host.observations);
+        for call in 0..calls {
+            let apart = 1.0 + 0.02 * crate::stats::real((i * (call + 3)) % 5);
+            host.observations.extend(rounds.iter().map(|round| Observation {
+                labels: [("syscall".into(), format!("call{call}"))].into(),
+                value: round.value * if name == "vm" { 1.0 } else { apart },
+                ..round.clone()
+            }));
+        }
+    }
+    hosts
+}
+
+/// One more system call, which takes sandboxes nine times as long.
+fn with_dear_call(host: &mut Collected) {
+    let times = if host.instance.labels["tier"] == "vm" { 1.0 } else { 9.0 };
+    let dear = |round: &Observation| Observation {
+        labels: [("syscall".into(), "dear".into())].into(),
+        value: round.value * times,
+        ..round.clone()
+    };
+    let rounds: Vec<Observation> = host.observations.iter().take(20).map(dear).collect();
+    host.observations.extend(rounds);
+}
+
+#[test]
+fn what_is_open_has_its_bounds_however_many_rows_are() {
+    for (calls, is_all) in [(9, true), (9, false), (2, true)] {
+        let mut fleet = [open("vm", calls), open("sandbox", calls)].concat();
+        if !is_all {
+            fleet.iter_mut().for_each(with_dear_call);
+        }
+        let (comparison, _) = compared(fleet.clone(), &Options::default());
+        let open: Vec<&Row> = comparison.rows().filter(|row| row.reason.is_some()).collect();
+        let ends = |number: fn(&Row) -> Option<f64>| {
+            let mut numbers: Vec<f64> = open.iter().filter_map(|row| number(row)).collect();
+            numbers.sort_by(f64::total_cmp);
+            assert_eq!(numbers.len(), calls);
+            [numbers[0], numbers[calls - 1]].map(figure::ratio)
+        };
+        let (largest, found) = (ends(|row| row.largest_not_excluded), ends(|row| row.detectable_ratio));
+        for format in [Format::Table, Format::Markdown] {
+            let text = told(fleet.clone(), format);
+            if calls == 2 {
+                for [largest, found] in [[&largest[0], &found[0]], [&largest[1], &found[1]]] {
+                    let words = format!("(any difference is below {largest}; {found} would have been found)");
+                    assert!(text.contains(&words), "{words}: {text}");
+                }
+                continue;
+            }
+            let who = if is_all { "all rows" } else { "and 5 more" };
+            let words = format!(
+                "{who} (any difference is below {}; {} would have been found)",
+                largest.join(" to "),
+                found.join(" to ")
+            );
+            assert!(text.contains(&words), "{words}: {text}");
+        }
+    }
+}
+
+#[test]
+fn many_rows_of_one_side_are_not_all_named() {
+    let mut fleet = [open("vm", 9), open("sandbox", 1)].concat();
+    fleet.truncate(10);
+    let text = told(fleet, Format::Table);
+    assert!(text.contains("sandbox has no usable value: ") && text.contains(" and 4 more."), "{text}");
 }
 
 #[test]

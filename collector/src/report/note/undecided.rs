@@ -7,9 +7,12 @@ use crate::report::figure;
 use crate::verdict::Reason;
 use crate::warning::some_of;
 
-/// Rows that decide nothing, by reason.
+/// So many rows are told one by one, with what the evidence excludes in each.
+const FEW: usize = 4;
+
+/// Rows that decide nothing, by reason, always with what the evidence excludes all the same.
 pub(super) fn undecided(block: &Block, names: &[String]) -> Vec<String> {
-    let mut by_reason: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut by_reason: BTreeMap<String, Vec<(&Row, &String)>> = BTreeMap::new();
     for (row, name) in block.rows.iter().zip(names) {
         let why = match (row.here, row.no_here, row.reason) {
             (Some(here), _, _) => here.reason.map(|reason| words(reason).to_owned()),
@@ -19,26 +22,55 @@ pub(super) fn undecided(block: &Block, names: &[String]) -> Vec<String> {
             (None, None, reason) => reason.map(|reason| words(reason).to_owned()),
         };
         if let Some(why) = why {
-            by_reason.entry(why).or_default().push(with_bound(row, name));
+            by_reason.entry(why).or_default().push((row, name));
         }
     }
-    let listed = |rows: &[String]| {
-        if rows.len() == block.rows.len() && rows.len() > 1 { "all rows".to_owned() } else { some_of(rows) }
+    let told = |(why, rows): (String, Vec<(&Row, &String)>)| {
+        format!("Inconclusive ({why}): {}.", listed(&rows, block.rows.len()))
     };
-    by_reason.into_iter().map(|(why, rows)| format!("Inconclusive ({why}): {}.", listed(&rows))).collect()
+    by_reason.into_iter().map(told).collect()
 }
 
-/// The row's name with what the evidence does exclude.
-fn with_bound(row: &Row, name: &str) -> String {
-    match (row.largest_not_excluded, row.detectable_ratio) {
-        (Some(largest), Some(found)) => format!(
-            "{name} (any difference is below {}; {} would have been found)",
-            figure::ratio(largest),
-            figure::ratio(found)
-        ),
-        (Some(largest), None) => format!("{name} (any difference is below {})", figure::ratio(largest)),
-        (None, _) => name.to_owned(),
+/// Rows with what the evidence excludes: each with its own as long as they are few, else with the range of them. `of`
+/// is how many rows there are.
+fn listed(rows: &[(&Row, &String)], of: usize) -> String {
+    let is_bounded = rows.iter().any(|(row, _)| row.largest_not_excluded.is_some());
+    if is_bounded && rows.len() <= FEW {
+        return rows.iter().map(|(row, name)| with(name, bounds(&[row]))).collect::<Vec<_>>().join(", ");
     }
+    let names = if rows.len() == of && of > 1 {
+        "all rows".to_owned()
+    } else {
+        some_of(&rows.iter().map(|(_, name)| (*name).clone()).collect::<Vec<_>>())
+    };
+    let rows: Vec<&Row> = rows.iter().map(|(row, _)| *row).collect();
+    with(&names, bounds(&rows))
+}
+
+fn with(name: &str, bounds: Option<String>) -> String {
+    bounds.map_or_else(|| name.to_owned(), |bounds| format!("{name} ({bounds})"))
+}
+
+/// `any difference is below 1.09 to 1.12; 1.07 to 1.10 would have been found`; `None` where the evidence excludes
+/// nothing.
+fn bounds(rows: &[&Row]) -> Option<String> {
+    let among = |count: usize| {
+        if count == rows.len() { String::new() } else { format!(" in {count} of {}", rows.len()) }
+    };
+    let (largest, bounded) = range(rows, |row| row.largest_not_excluded)?;
+    let mut text = format!("any difference{} is below {largest}", among(bounded));
+    if let Some((found, known)) = range(rows, |row| row.detectable_ratio) {
+        text.push_str(&format!("; {found} would have been found{}", among(known)));
+    }
+    Some(text)
+}
+
+/// From the smallest to the largest of a number, and how many rows have it.
+fn range(rows: &[&Row], number: impl Fn(&Row) -> Option<f64>) -> Option<(String, usize)> {
+    let numbers: Vec<f64> = rows.iter().filter_map(|row| number(row)).collect();
+    let low = figure::ratio(numbers.iter().copied().reduce(f64::min)?);
+    let high = figure::ratio(numbers.iter().copied().reduce(f64::max)?);
+    Some((if low == high { low } else { format!("{low} to {high}") }, numbers.len()))
 }
 
 pub(in crate::report) const fn words(reason: Reason) -> &'static str {
@@ -67,7 +99,7 @@ pub(in crate::report) fn one_sided(comparison: &Comparison, block: &Block, names
             .map(|(_, name)| name.clone())
             .collect();
         (!rows.is_empty())
-            .then(|| format!("Not compared, as {group} has no usable value: {}.", rows.join(", ")))
+            .then(|| format!("Not compared, as {group} has no usable value: {}.", some_of(&rows)))
     };
     without(|row| row.baseline.hosts == 0, &comparison.baseline.group)
         .into_iter()
