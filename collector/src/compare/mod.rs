@@ -154,6 +154,7 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
         options.order.iter().position(|value| *value == group.value).unwrap_or(options.order.len())
     };
     grouped.groups.sort_by_key(place);
+    like::check(&grouped.groups, options)?;
     window::last(&mut grouped.groups, options)?;
     let baseline = baseline(&grouped.groups, options)?;
     let candidates: Vec<&Group<'_>> =

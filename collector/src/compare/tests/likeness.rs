@@ -256,3 +256,15 @@ fn a_store_that_warns_takes_the_verdicts_back_and_one_that_informs_makes_them_pr
     assert!(warned.rows().all(|row| row.reason == Some(Reason::Incomplete) && row.ratio.is_some()));
     assert!(warned.warnings[0].to_string().contains("slow block"));
 }
+
+#[test]
+fn a_label_that_nobody_has_cannot_be_asked_to_be_alike() {
+    let fleet = || with([tier("vm", 4, 1.0), tier("sandbox", 4, 2.0)].concat(), "machine", &["m1"]);
+    let asked = |label: &str| {
+        let options = Options { alike: vec![label.into()], ..Options::default() };
+        compare(&Dataset::new(fleet()), &options).map(drop)
+    };
+    let error = asked("zzz").unwrap_err().to_string();
+    assert_eq!(error, "no instance has the label \"zzz\"; there are: machine, tier");
+    assert_eq!((asked("machine"), asked("emulated")), (Ok(()), Ok(())));
+}
