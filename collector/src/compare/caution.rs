@@ -11,8 +11,7 @@ use crate::dataset::group::{Group, Grouped, label};
 use crate::dataset::host::LeftOut;
 use crate::dataset::{Dataset, Member};
 use crate::stats::detectable::MIN_HOSTS;
-use crate::stats::real;
-use crate::warning::{Share, Warning};
+use crate::warning::{Ranked, Share, Warning};
 
 /// Below this confidence a tier is worth a warning.
 const SURE: f64 = 0.9;
@@ -117,8 +116,13 @@ pub(super) fn outside_window(alike: &Alike<'_>, dropped: [usize; 2]) -> Option<W
     (a + b > 0).then_some(Warning::OutsideWindow { groups })
 }
 
-/// Of two groups and their rows.
-pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row]) -> Vec<Warning> {
+/// Of two groups and their rows; `disturbed` are their shares of disturbed rounds.
+pub(super) fn of_groups(
+    baseline: &Group<'_>,
+    candidate: &Group<'_>,
+    disturbed: [Option<f64>; 2],
+    rows: &[Row],
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let few: Vec<(String, usize)> = [baseline, candidate].into_iter().filter_map(few_hosts).collect();
     if !few.is_empty() {
@@ -133,7 +137,7 @@ pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row
     warnings.extend(
         unlike(baseline, candidate, "clocksource").map(|clocks| Warning::UnlikeClocks { sources: clocks }),
     );
-    warnings.extend(unlike_disturbance(baseline, candidate));
+    warnings.extend(unlike_disturbance([baseline, candidate], disturbed));
     warnings.extend(outlier_hosts(rows));
     warnings.extend(left_out(rows));
     warnings
@@ -172,34 +176,35 @@ fn unlike(baseline: &Group<'_>, candidate: &Group<'_>, label: &str) -> Option<[V
     (!a.is_empty() && !b.is_empty() && a != b).then(|| [owned(a), owned(b)])
 }
 
-fn unlike_disturbance(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
-    let share = |group: &Group<'_>| {
-        let (disturbed, all) = group.disturbed();
-        real(disturbed) / real(all).max(1.0)
-    };
-    let (a, b) = (share(baseline), share(candidate));
-    ((a - b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {
-        shares: [(baseline.value.clone(), a), (candidate.value.clone(), b)],
+fn unlike_disturbance([a, b]: [&Group<'_>; 2], shares: [Option<f64>; 2]) -> Option<Warning> {
+    let [share_a, share_b] = shares.map(|share| share.unwrap_or(0.0));
+    ((share_a - share_b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {
+        shares: [(a.value.clone(), share_a), (b.value.clone(), share_b)],
     })
 }
 
 /// Hosts that are flagged in more than half of the rows: something is different about the host, not the rows.
 fn outlier_hosts(rows: &[Row]) -> Option<Warning> {
+    let flags = || {
+        rows.iter().flat_map(|row| &row.warnings).filter_map(|warning| {
+            if let Warning::Outliers { hosts, ranked } = warning { Some((hosts, *ranked)) } else { None }
+        })
+    };
     let mut flagged: BTreeMap<&str, usize> = BTreeMap::new();
-    for warning in rows.iter().flat_map(|row| &row.warnings) {
-        if let Warning::Outliers { hosts, .. } = warning {
-            for host in hosts {
-                *flagged.entry(host).or_default() += 1;
-            }
-        }
+    for host in flags().flat_map(|(hosts, _)| hosts) {
+        *flagged.entry(host).or_default() += 1;
     }
     let eligible = rows.iter().filter(|row| row.basis.is_some()).count();
-    let hosts: Vec<String> = flagged
-        .into_iter()
-        .filter(|(_, rows)| rows * 2 > eligible)
-        .map(|(host, _)| host.to_owned())
-        .collect();
-    (!hosts.is_empty()).then_some(Warning::OutlierHosts { hosts })
+    flagged.retain(|_, rows| *rows * 2 > eligible);
+    let of_these = flags().filter(|(hosts, _)| hosts.iter().any(|host| flagged.contains_key(host.as_str())));
+    let by_ranks: BTreeSet<bool> = of_these.map(|(_, ranked)| ranked).collect();
+    let ranked = match (by_ranks.contains(&true), by_ranks.contains(&false)) {
+        (true, false) => Ranked::All,
+        (true, true) => Ranked::Some,
+        (false, _) => Ranked::None,
+    };
+    let hosts: Vec<String> = flagged.into_keys().map(str::to_owned).collect();
+    (!hosts.is_empty()).then_some(Warning::OutlierHosts { hosts, ranked })
 }
 
 /// Instances that are missing in some rows, by reason.

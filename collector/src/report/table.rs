@@ -1,7 +1,7 @@
 //! The comparison for the terminal: 80 columns, readable without colour.
 
 use super::{figure, name, note};
-use crate::compare::{Block, Comparison, Row};
+use crate::compare::{Block, Compared, Comparison, Row};
 use crate::printable::printable;
 
 /// Columns of a terminal that nobody has resized.
@@ -36,20 +36,21 @@ pub fn render(comparison: &Comparison) -> String {
     lines.join("\n") + "\n"
 }
 
-/// `vm against container_in_vm: 14 and 22 instances, 24 h, 95 % intervals`.
+/// `vm against container_in_vm: 14 and 22 instances, 24 h, 95 % intervals`, and `2 of 14` where the others are left out.
 pub(super) fn heading(comparison: &Comparison, block: &Block) -> String {
     let (baseline, candidate) = (&comparison.baseline, &block.candidate);
-    let hosts = if (baseline.hosts, candidate.hosts) == (baseline.instances, candidate.instances) {
+    let Compared { baseline: ours, candidate: theirs } = block.compared;
+    let hosts = if (ours.hosts, theirs.hosts) == (ours.instances, theirs.instances) {
         String::new()
     } else {
-        format!(" on {} and {} hosts", baseline.hosts, candidate.hosts)
+        format!(" on {} and {} hosts", ours.hosts, theirs.hosts)
     };
     format!(
         "{} against {}: {} and {} instances{hosts}, {}, 95 % intervals",
         baseline.group,
         candidate.group,
-        baseline.instances,
-        candidate.instances,
+        figure::of(ours.instances, baseline.instances),
+        figure::of(theirs.instances, candidate.instances),
         figure::span(block.window_seconds)
     )
 }

@@ -1,7 +1,7 @@
 //! What must hold in every form of a report, from observations on.
 
 use super::*;
-use crate::compare::tests::{around, instance, tier};
+use crate::compare::tests::{around, instance, labelled, tier};
 use crate::compare::{Row, compare};
 use crate::observation::{Collected, Observation};
 
@@ -159,6 +159,51 @@ fn many_rows_of_one_side_are_not_all_named() {
     fleet.truncate(10);
     let text = told(fleet, Format::Table);
     assert!(text.contains("sandbox has no usable value: ") && text.contains(" and 4 more."), "{text}");
+}
+
+fn with_model(collected: Vec<Collected>, models: &[&str]) -> Vec<Collected> {
+    collected
+        .into_iter()
+        .zip(models.iter().cycle())
+        .map(|(one, model)| labelled(one, "cpu_model", model))
+        .collect()
+}
+
+#[test]
+fn ranks_are_not_said_to_decide_where_they_do_not() {
+    let apart = |mut fleet: Vec<Collected>| {
+        fleet[2].observations.iter_mut().for_each(|round| round.value *= 4.0);
+        fleet
+    };
+    let sides = || (apart(tier("vm", 12, 1.0)), tier("sandbox", 12, 1.2));
+    let (vm, sandbox) = sides();
+    let ranked = told([vm, sandbox].concat(), Format::Table);
+    assert!(ranked.contains("most rows: vm-2. They are in, ranks decide there"), "{ranked}");
+    let (vm, sandbox) = sides();
+    let models = ["a", "b"];
+    let stratified = told([with_model(vm, &models), with_model(sandbox, &models)].concat(), Format::Table);
+    assert!(stratified.contains("kinds of hosts that are alike"), "{stratified}");
+    assert!(stratified.contains("most rows: vm-2. They are in, and the intervals are wide"), "{stratified}");
+    assert!(!stratified.contains("ranks decide"), "{stratified}");
+}
+
+#[test]
+fn the_heading_counts_what_is_compared() {
+    let sides = || (tier("vm", 6, 1.0), tier("sandbox", 6, 2.0));
+    let (vm, sandbox) = sides();
+    let vm = with_model(vm, &["a", "b", "b"]);
+    let sandbox = with_model(sandbox, &["a", "c", "c"]);
+    for format in [Format::Table, Format::Markdown] {
+        let text = told([vm.clone(), sandbox.clone()].concat(), format);
+        assert!(text.contains("vm against sandbox: 2 of 6 and 2 of 6 instances, "), "{text}");
+    }
+    let page = told([vm.clone(), sandbox.clone()].concat(), Format::Html);
+    assert!(page.contains("2 of 6 hosts against 2 of 6 hosts"), "{page}");
+    let json = told([vm, sandbox].concat(), Format::Json);
+    assert!(json.contains(r#""compared": { "baseline": { "instances": 2, "hosts": 2,"#), "{json}");
+    let (vm, sandbox) = sides();
+    let all = told([vm, sandbox].concat(), Format::Table);
+    assert!(all.contains("vm against sandbox: 6 and 6 instances, "), "{all}");
 }
 
 #[test]

@@ -49,6 +49,17 @@ pub struct Changed {
     pub others: usize,
 }
 
+/// In which of the rows where hosts stand apart ranks decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranked {
+    /// In each.
+    All,
+    /// In some; means do in the others.
+    Some,
+    /// In none.
+    None,
+}
+
 /// A warning; its `Display` is one or two sentences.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Warning {
@@ -174,6 +185,8 @@ pub enum Warning {
     OutlierHosts {
         /// Their names.
         hosts: Vec<String>,
+        /// In which of these rows ranks decide.
+        ranked: Ranked,
     },
     /// Values were dropped before comparing.
     Discarded {

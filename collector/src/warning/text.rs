@@ -1,6 +1,6 @@
 //! Warnings in words.
 
-use super::{Changed, Exclusion, Warning};
+use super::{Changed, Exclusion, Ranked, Warning};
 use crate::dataset::group::listed;
 use crate::date::utc_minute;
 use crate::observation::counted;
@@ -168,11 +168,15 @@ impl std::fmt::Display for Warning {
             Self::Unpaired { by, instances } => {
                 write!(f, "In no pair for want of a label {by:?}: {}.", some_of(instances))
             }
-            Self::OutlierHosts { hosts } => write!(
+            Self::OutlierHosts { hosts, ranked } => write!(
                 f,
-                "Stand apart from their group in most rows: {}. They are in, ranks decide there; find out what is \
-                 different on them.",
-                some_of(hosts)
+                "Stand apart from their group in most rows: {}. They are in{}; find out what is different on them.",
+                some_of(hosts),
+                match ranked {
+                    Ranked::All => ", ranks decide there",
+                    Ranked::Some => ", ranks decide in some of these rows and intervals are wide in the others",
+                    Ranked::None => ", and the intervals are wide for it",
+                }
             ),
             Self::Discarded { not_finite, clock_resets } => write!(
                 f,

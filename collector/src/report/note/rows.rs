@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compare::Block;
-use crate::warning::{Warning, some_of};
+use crate::warning::{Ranked, Warning, some_of};
 
 /// Warnings of rows: one note for all rows of which the same is said, with what is each one's own beside its name.
 pub(in crate::report) fn of_rows(block: &Block, names: &[String]) -> Vec<String> {
@@ -32,13 +32,17 @@ fn of_alike(shared: String, rows: &[(&Warning, &String)]) -> String {
     format!("{}: {text}", some_of(&rows.iter().map(named).collect::<Vec<_>>()))
 }
 
-/// Whether a row's warning names only hosts that stand apart in most rows: they have a note of their own.
+/// Whether a row's warning names only hosts that stand apart in most rows: they have a note of their own. Where ranks
+/// decide in some of these rows only, each row says what does.
 fn is_said_of_hosts(block: &Block, warning: &Warning) -> bool {
     let Warning::Outliers { hosts, .. } = warning else { return false };
     let said: Vec<&String> = block
         .warnings
         .iter()
-        .filter_map(|warning| if let Warning::OutlierHosts { hosts } = warning { Some(hosts) } else { None })
+        .filter_map(|warning| {
+            let Warning::OutlierHosts { hosts, ranked } = warning else { return None };
+            (*ranked != Ranked::Some).then_some(hosts)
+        })
         .flatten()
         .collect();
     hosts.iter().all(|host| said.contains(&host))
@@ -84,5 +88,23 @@ mod tests {
     fn what_is_said_of_all_rows_is_said_once() {
         let told = noted(&[Warning::FewReadings { readings: 3 }, Warning::FewReadings { readings: 3 }]);
         assert_eq!(told, ["row 1, row 2: A host's value rests on 3 readings and not on ten rounds."]);
+    }
+
+    #[test]
+    fn a_host_that_stands_apart_everywhere_is_told_once_unless_rows_are_decided_unlike() {
+        let outliers = |ranked| Warning::Outliers { hosts: vec!["a".to_owned()], ranked };
+        let told = |ranked| {
+            let row = |ranked| Row { warnings: vec![outliers(ranked)], ..full_row() };
+            let mut comparison = comparison(vec![row(true), row(false)], "container");
+            comparison.blocks[0].warnings.push(Warning::OutlierHosts { hosts: vec!["a".to_owned()], ranked });
+            of_rows(&comparison.blocks[0], &["one".to_owned(), "two".to_owned()])
+        };
+        assert!(told(Ranked::All).is_empty() && told(Ranked::None).is_empty());
+        let both = told(Ranked::Some);
+        let words = ["one: Ranks decide", "two: The interval is wide"];
+        assert!(
+            both.len() == 2 && both.iter().zip(words).all(|(told, words)| told.starts_with(words)),
+            "{both:?}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::compare::window::Rounds;
-use crate::compare::{AgainstSeveral, GroupSummary, Here, HodgesLehmann, Secondary, SideSummary};
+use crate::compare::{AgainstSeveral, GroupSummary, Here, HodgesLehmann, Secondary, SideSummary, Size};
 use crate::dataset::SeriesKey;
 use crate::observation::{Labels, Statistic};
 use crate::stats::contrast::Basis;
@@ -101,6 +101,11 @@ pub(in crate::report) fn comparison(rows: Vec<Row>, candidate: &str) -> Comparis
         threshold: Default::default(),
         blocks: vec![Block {
             candidate: group(candidate, 22),
+            compared: Compared {
+                baseline: Size { instances: 14, hosts: 14 },
+                candidate: Size { instances: 22, hosts: 22 },
+            },
+            disturbed: [Some(0.0), Some(0.012)],
             window_seconds: 86_400.0,
             rounds: Rounds { from: 0.0, to: 86_400.0, dropped: [0, 0] },
             exclusions: Vec::new(),
