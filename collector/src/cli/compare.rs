@@ -77,7 +77,7 @@ pub struct Args {
     threshold: Threshold,
 
     /// Most readings of all sources together; a million take some 12 MiB of memory
-    #[arg(long, value_name = "NUMBER", default_value_t = READINGS_LIMIT)]
+    #[arg(long, value_name = "NUMBER", default_value_t = READINGS_LIMIT, value_parser = readings_limit)]
     readings_limit: usize,
 
     /// In which form
@@ -180,6 +180,14 @@ fn statistic(text: &str) -> Result<Statistic, String> {
     text.parse()
 }
 
+pub(crate) fn readings_limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be above 0, or there is nothing to compare".to_owned()),
+        Ok(limit) => Ok(limit),
+        Err(_) => Err("it is no whole number".to_owned()),
+    }
+}
+
 fn threshold(text: &str) -> Result<Threshold, String> {
     let percent: f64 = text.trim_end_matches('%').trim().parse().map_err(|_| "it is no number".to_owned())?;
     Threshold::new(percent / 100.0).ok_or_else(|| "it must be above 0 and at most 100".to_owned())
@@ -195,6 +203,7 @@ mod tests {
         assert!(interval("200ms").is_ok());
         assert!(statistic("p95").is_ok() && statistic("median").is_err());
         assert!(mixable("arch").is_err() && mixable("release").is_ok() && mixable("all").is_ok());
+        assert!(readings_limit("0").is_err() && readings_limit("x").is_err() && readings_limit("1") == Ok(1));
         assert!(window("0s").is_err() && window("10m").is_ok());
         for text in ["0", "-1", "101", "x", "NaN"] {
             assert!(threshold(text).is_err(), "{text}");
