@@ -1,6 +1,6 @@
 //! What a reader must know of the groups before believing a row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tierprobe_model::{Kernel, Tier};
 
@@ -8,8 +8,8 @@ use super::like::Alike;
 use super::row::Row;
 use super::{Options, drift, place, summary};
 use crate::dataset::group::{Group, Grouped, label};
-use crate::dataset::host::LeftOut;
-use crate::dataset::{Dataset, Member};
+use crate::dataset::host::{LeftOut, MIN_ROUNDS};
+use crate::dataset::{Dataset, Member, SeriesKey};
 use crate::stats::detectable::MIN_HOSTS;
 use crate::warning::{Ranked, Share, Warning};
 
@@ -139,7 +139,7 @@ pub(super) fn of_groups(
     );
     warnings.extend(unlike_disturbance([baseline, candidate], disturbed));
     warnings.extend(outlier_hosts(rows));
-    warnings.extend(left_out(rows));
+    warnings.extend(left_out([baseline, candidate], rows));
     warnings
 }
 
@@ -208,26 +208,40 @@ fn outlier_hosts(rows: &[Row]) -> Option<Warning> {
 }
 
 /// Instances that are missing in some rows, by reason.
-fn left_out(rows: &[Row]) -> Vec<Warning> {
-    let (mut few, mut disturbed, mut thin) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (name, reason) in rows.iter().flat_map(|row| &row.left_out) {
-        match reason {
-            LeftOut::FewRounds => few.insert(name.clone()),
-            LeftOut::MostlyDisturbed => disturbed.insert(name.clone()),
-            LeftOut::FewAlike => thin.insert(name.clone()),
+fn left_out(groups: [&Group<'_>; 2], rows: &[Row]) -> Vec<Warning> {
+    let (mut few, mut cut) = (BTreeSet::new(), BTreeSet::new());
+    let (mut disturbed, mut thin) = (BTreeSet::new(), BTreeSet::new());
+    let has_enough = enough_outside(groups);
+    for (row, (name, reason)) in rows.iter().flat_map(|row| row.left_out.iter().map(move |one| (row, one))) {
+        let names = match reason {
+            LeftOut::FewRounds if has_enough(name, &row.key) => &mut cut,
+            LeftOut::FewRounds => &mut few,
+            LeftOut::MostlyDisturbed => &mut disturbed,
+            LeftOut::FewAlike => &mut thin,
             // The row says so itself.
-            LeftOut::NonPositive => false,
+            LeftOut::NonPositive => continue,
         };
+        names.insert(name.clone());
     }
-    let mut warnings = Vec::new();
-    if !thin.is_empty() {
-        warnings.push(Warning::FewAlike { hosts: thin.into_iter().collect() });
+    let warning = |names: BTreeSet<String>, of: fn(Vec<String>) -> Warning| {
+        (!names.is_empty()).then(|| of(names.into_iter().collect()))
+    };
+    let warnings = [
+        warning(thin, |hosts| Warning::FewAlike { hosts }),
+        warning(few, |instances| Warning::FewRounds { instances, are_cut: false }),
+        warning(cut, |instances| Warning::FewRounds { instances, are_cut: true }),
+        warning(disturbed, |instances| Warning::MostlyDisturbed { instances }),
+    ];
+    warnings.into_iter().flatten().collect()
+}
+
+/// Whether an instance has enough clean rounds of a series if those outside the window are counted, too.
+fn enough_outside<'g>(groups: [&'g Group<'_>; 2]) -> impl Fn(&str, &SeriesKey) -> bool + 'g {
+    let members = groups.into_iter().flat_map(|group| group.members.iter().copied());
+    let by_name: HashMap<&str, &Member> =
+        members.map(|member| (member.instance.name.as_str(), member)).collect();
+    move |name, key| {
+        let readings = by_name.get(name).and_then(|member| member.readings(key));
+        readings.is_some_and(|readings| readings.len() - readings.disturbed() >= MIN_ROUNDS)
     }
-    if !few.is_empty() {
-        warnings.push(Warning::FewRounds { instances: few.into_iter().collect() });
-    }
-    if !disturbed.is_empty() {
-        warnings.push(Warning::MostlyDisturbed { instances: disturbed.into_iter().collect() });
-    }
-    warnings
 }

@@ -14,7 +14,9 @@ pub fn render(comparison: &Comparison) -> String {
         lines.extend(body(comparison, block));
         lines.push(String::new());
         let names: Vec<String> = block.rows.iter().map(|row| name::full(&row.key)).collect();
-        lines.extend(list(&note::of_block(comparison, block, &names)));
+        let disturbed = note::disturbed(comparison, block);
+        let notes = note::of_block(comparison, block, &names);
+        lines.extend(list(&disturbed.into_iter().chain(notes).collect::<Vec<_>>()));
     }
     lines.extend(list(&note::of_comparison(comparison)));
     lines.extend(

@@ -19,6 +19,7 @@ pub fn render(comparison: &Comparison) -> String {
         let shown: Vec<Row> = block.rows.iter().filter(|row| note::is_shown(row)).cloned().collect();
         lines.extend(body(comparison, block, &shown));
         lines.push(String::new());
+        lines.extend(note::disturbed(comparison, block).iter().flat_map(|line| wrapped("  ", line)));
         let names: Vec<String> = block.rows.iter().map(|row| name::full(&row.key)).collect();
         let notes = note::of_block(comparison, block, &names);
         lines.extend(notes.iter().flat_map(|note| wrapped("! ", note)));

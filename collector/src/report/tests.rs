@@ -207,6 +207,29 @@ fn the_heading_counts_what_is_compared() {
 }
 
 #[test]
+fn the_share_of_disturbed_rounds_is_always_told() {
+    for format in [Format::Table, Format::Markdown] {
+        let some = told([tier("vm", 4, 1.0), noisy(4)].concat(), format);
+        assert!(some.contains("Disturbed rounds: none of vm, 50 % of sandbox"), "{some}");
+        let none = told([tier("vm", 4, 1.0), tier("sandbox", 4, 1.0)].concat(), format);
+        assert!(none.contains("Disturbed rounds: none of vm, none of sandbox"), "{none}");
+    }
+}
+
+#[test]
+fn who_has_few_rounds_because_of_the_window_is_not_told_to_measure_longer() {
+    let mut vm = tier("vm", 4, 1.0);
+    vm[0].observations.iter_mut().for_each(|round| round.timestamp -= 180.0);
+    let short = instance("short", "sandbox", &around(2.0, 9), &[]);
+    let text = told([vm, tier("sandbox", 4, 2.0), vec![short]].concat(), Format::Table);
+    // The sandboxes begin later than this one, whose rounds the window cuts to eight.
+    assert!(text.contains("clean rounds: short. Measure longer."), "{text}");
+    let words =
+        "Left out of rows for fewer than ten clean rounds within the window: vm-0. Their others lie outside";
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
 fn what_targets_call_themselves_is_shown_and_not_obeyed() {
     let evil = "vm\u{1b}]0;pwn\u{7}";
     let mut fleet = [tier(evil, 2, 1.0), tier("sandbox", 2, 2.0)].concat();

@@ -6,7 +6,7 @@ use crate::dataset::SeriesKey;
 use crate::source::Note;
 use crate::verdict::Verdict;
 
-pub(crate) use text::some_of;
+pub(crate) use text::{percent, some_of};
 
 /// How many of a group's instances something is true of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub enum Warning {
     FewRounds {
         /// Whose.
         instances: Vec<String>,
+        /// Whether they have enough, and the window cuts them off.
+        are_cut: bool,
     },
     /// Instances were disturbed for most of some probe's rounds.
     MostlyDisturbed {

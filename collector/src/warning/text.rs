@@ -21,9 +21,15 @@ impl std::fmt::Display for Warning {
                     groups.join(" and ")
                 )
             }
-            Self::FewRounds { instances } => write!(
+            Self::FewRounds { instances, are_cut: false } => write!(
                 f,
                 "Left out of rows for fewer than ten clean rounds: {}. Measure longer.",
+                some_of(instances)
+            ),
+            Self::FewRounds { instances, are_cut: true } => write!(
+                f,
+                "Left out of rows for fewer than ten clean rounds within the window: {}. Their others lie \
+                 outside: let all measure at the same time.",
                 some_of(instances)
             ),
             Self::MostlyDisturbed { instances } => write!(
@@ -298,8 +304,8 @@ fn changed(one: &Changed) -> String {
     )
 }
 
-/// `1 host`, `2 hosts`.
-fn percent(share: f64) -> String {
+/// A share as per cent, with a decimal where it is small.
+pub(crate) fn percent(share: f64) -> String {
     if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
 }
 

@@ -21,6 +21,7 @@ use undecided::undecided;
 pub(super) use undecided::{one_sided, words};
 
 use crate::compare::{Block, Comparison};
+use crate::warning::percent;
 
 /// Notes on a block, most important first; `names` are those of its rows.
 #[must_use]
@@ -30,6 +31,19 @@ pub fn of_block(comparison: &Comparison, block: &Block, names: &[String]) -> Vec
     notes.extend(of_methods(block, names));
     notes.extend(one_sided(comparison, block, names));
     notes
+}
+
+/// The share of disturbed rounds of each side that has rounds; `None` where none has.
+pub(super) fn disturbed(comparison: &Comparison, block: &Block) -> Option<String> {
+    let groups = [&comparison.baseline.group, &block.candidate.group];
+    let share = |(group, share): (&String, Option<f64>)| {
+        share.map(|share| match percent(share) {
+            percent if share > 0.0 => format!("{percent} of {group}"),
+            _ => format!("none of {group}"),
+        })
+    };
+    let shares: Vec<String> = groups.into_iter().zip(block.disturbed).filter_map(share).collect();
+    (!shares.is_empty()).then(|| format!("Disturbed rounds: {}.", shares.join(", ")))
 }
 
 /// Notes on how rows came about: methods, luck, what is not decided and why.

@@ -168,6 +168,7 @@ syscall getppid    38   169 ns           211 ns  1.25 [1.21, 1.29] slower
 page fault first   38  1.02 µs          1.03 µs  1.01 [0.99, 1.03] no difference
 storage fdatasync  38  98.0 µs           131 µs  1.34 [0.97, 1.80] inconclusive
 
+  Disturbed rounds: none of vm, 1.2 % of container_in_vm.
 ! 19 of 22 container_in_vm instances run under a seccomp filter, 0 of 14 vm:
   this alone makes a system call dearer. Compare like with like: --where
   seccomp=none.
