@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::exposition::ExpositionError;
 use crate::http::HttpError;
 use crate::http::address::AddressError;
-use crate::observation::counted;
+use crate::observation::{Statistic, counted};
 use crate::source::intake::MOST_SERIES;
 use crate::source::quota::TooMuch;
 use crate::source::store::StoreError;
@@ -197,6 +197,14 @@ pub enum CompareError {
         /// The label asked for.
         by: String,
         /// The labels that exist.
+        known: String,
+    },
+    /// No duration has the number of its rounds that is asked for.
+    #[error("no instance publishes {} of its rounds; {known}", statistic.as_str())]
+    NoStatistic {
+        /// The number asked for.
+        statistic: Statistic,
+        /// What could be asked for instead, in words.
         known: String,
     },
     /// The baseline is no group.

@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::{access, progress, store};
 use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Builder, Dataset, Filter};
+use crate::error::CompareError;
 use crate::observation::Statistic;
 use crate::report::{self, Format, Input};
 use crate::source::quota::READINGS_LIMIT;
@@ -140,10 +141,30 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         ..Options::default()
     };
     let comparison = compare::compare(&dataset, &options)
+        .map_err(|error| published(error, args, &options))
         // What was dropped may well be why, and without a report nobody else says so.
         .with_context(|| dropped(&dataset))?;
     let text = report::render(&Input::new(&comparison, &dataset, &options), args.format)?;
     output::write(&text, args.output.as_deref())
+}
+
+/// The error, with what the files publish where that is the question: only the number that is asked for was kept of
+/// them.
+fn published(error: CompareError, args: &Args, options: &Options) -> CompareError {
+    if !matches!(error, CompareError::NoStatistic { .. }) {
+        return error;
+    }
+    let is_there_still = |source: &&Source| matches!(source, Source::File(path) if path.as_os_str() != source::file::STANDARD_INPUT);
+    let files: Vec<Source> = args.sources.iter().filter(is_there_still).cloned().collect();
+    let all =
+        source::Options { quota: Arc::new(Quota::new(args.readings_limit)), ..source::Options::default() };
+    let nobody: Report = Arc::new(|_: &str, _: &Event| {});
+    let mut builder = Builder::default();
+    source::gather(&files, &all, &nobody).collected.into_iter().for_each(|one| builder.add(one));
+    match compare::compare(&builder.build(), options) {
+        Err(better @ CompareError::NoStatistic { .. }) => better,
+        Ok(_) | Err(_) => error,
+    }
 }
 
 fn dropped(dataset: &Dataset) -> String {

@@ -7,6 +7,7 @@
 //! - [`window`]: which rounds count by when they ended.
 //! - `pairs`, `evidence`, `draft`: from two groups to a row.
 //! - `drift`: which instances changed while they were measured.
+//! - `published`: whether the number that is asked for exists.
 //! - `place`: whether the sides stand in places of their own.
 //! - `caution`: what a reader must know of the groups before believing a row.
 
@@ -19,6 +20,7 @@ pub mod like;
 mod live;
 mod pairs;
 mod place;
+mod published;
 pub mod row;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -178,6 +180,7 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
     };
     grouped.groups.sort_by_key(place);
     like::check(&grouped.groups, options)?;
+    published::check(&grouped.groups, options.statistic)?;
     window::last(&mut grouped.groups, options)?;
     let baseline = baseline(&grouped.groups, options)?;
     let candidates: Vec<&Group<'_>> =

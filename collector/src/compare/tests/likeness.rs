@@ -268,3 +268,29 @@ fn a_label_that_nobody_has_cannot_be_asked_to_be_alike() {
     assert_eq!(error, "no instance has the label \"zzz\"; there are: machine, tier");
     assert_eq!((asked("machine"), asked("emulated")), (Ok(()), Ok(())));
 }
+
+#[test]
+fn a_number_that_nobody_publishes_cannot_be_compared() {
+    let fleet = || [tier("vm", 4, 1.0), tier("sandbox", 4, 2.0)].concat();
+    let with_gauge = || {
+        let gauge = |i: usize| {
+            let tier = if i < 4 { "vm" } else { "sandbox" };
+            with_family(
+                &format!("g{i}"),
+                tier,
+                ("tierprobe_memory_footprint_bytes", Statistic::Value),
+                &[1.0],
+                &[],
+            )
+        };
+        (0..8).map(gauge).collect::<Vec<_>>()
+    };
+    let of = |fleet: Vec<Collected>, statistic| {
+        let options = Options { statistic, ..Options::default() };
+        compare(&Dataset::new(fleet), &options).map(drop)
+    };
+    let error = of([fleet(), with_gauge()].concat(), Statistic::Max).unwrap_err().to_string();
+    assert_eq!(error, "no instance publishes max of its rounds; there are: p50");
+    assert_eq!(of(fleet(), Statistic::P50), Ok(()));
+    assert_eq!(of(with_gauge(), Statistic::P50), Ok(()), "gauges have one number only");
+}
