@@ -294,3 +294,12 @@ fn a_number_that_nobody_publishes_cannot_be_compared() {
     assert_eq!(of(fleet(), Statistic::P50), Ok(()));
     assert_eq!(of(with_gauge(), Statistic::P50), Ok(()), "gauges have one number only");
 }
+
+#[test]
+fn an_error_that_names_labels_of_strangers_has_one_line() {
+    let fleet =
+        with([tier("vm", 4, 1.0), tier("sandbox", 4, 2.0)].concat(), "rack", &["r\nerror: all is lost"]);
+    let filters = vec!["rack=r2".parse().unwrap()];
+    let error = compare(&Dataset::new(fleet), &Options { filters, ..Options::default() }).unwrap_err();
+    assert_eq!(error.to_string(), r"no instance has rack=r2; there are: r\u{a}error: all is lost");
+}
