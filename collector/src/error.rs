@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::exposition::ExpositionError;
 use crate::http::HttpError;
 use crate::http::address::AddressError;
+use crate::observation::{Statistic, counted};
 use crate::source::intake::MOST_SERIES;
 use crate::source::quota::TooMuch;
 use crate::source::store::StoreError;
@@ -108,7 +109,7 @@ pub enum SourceError {
         error: TakeError,
     },
     /// A target never gave a usable answer.
-    #[error("no usable answer, tried {attempts} times; the last one: {}", chain(.last))]
+    #[error("no usable answer, tried {}; the last one: {}", counted(*.attempts, "time"), chain(.last))]
     NeverGood {
         /// How many scrapes were tried.
         attempts: usize,
@@ -198,6 +199,14 @@ pub enum CompareError {
         /// The labels that exist.
         known: String,
     },
+    /// No duration has the number of its rounds that is asked for.
+    #[error("no instance publishes {} of its rounds; {known}", statistic.as_str())]
+    NoStatistic {
+        /// The number asked for.
+        statistic: Statistic,
+        /// What could be asked for instead, in words.
+        known: String,
+    },
     /// The baseline is no group.
     #[error("there is no {by} {baseline:?}; there are: {known}")]
     NoBaseline {
@@ -263,4 +272,18 @@ pub enum TakeError {
         "more than {MOST_SERIES} series over all scrapes: its label values change from scrape to scrape; check that it is an agent"
     )]
     TooManySeries,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_are_counted_in_words() {
+        let told = |attempts| {
+            SourceError::NeverGood { attempts, last: FetchError::Status { status: 503 } }.to_string()
+        };
+        assert!(told(1).contains("tried 1 time; the last one: it answers HTTP 503"), "{}", told(1));
+        assert!(told(3).contains("tried 3 times;"), "{}", told(3));
+    }
 }

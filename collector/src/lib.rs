@@ -11,8 +11,8 @@
 //! - [`compare`]: a baseline against each other group, row by row; [`verdict`] and [`warning`] are its words.
 //! - [`report`]: a comparison as table, Markdown, page, JSON or CSV.
 //! - [`rules`]: recording rules.
-//! - [`duration`], [`date`], [`output`]: spans of time as users write them, points in time as they read them, and
-//!   where a report goes.
+//! - [`duration`], [`date`], [`output`], [`printable`]: spans of time as users write them, points in time as they read
+//!   them, where a report goes, and what of strangers' text people see.
 //! - [`lab`]: the same agent in every tier that this machine can run.
 //! - [`store`]: a history of observations, in SQLite.
 //! - [`serve`]: scrapes, keeps and answers, all the time.
@@ -29,6 +29,7 @@ pub mod http;
 pub mod lab;
 pub mod observation;
 pub mod output;
+pub mod printable;
 pub mod report;
 pub mod rules;
 pub mod serve;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tierprobe_collector::cli::Cli;
+use tierprobe_collector::printable::printable_lines;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // With standard error closed, the exit code is all that can be said.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {}", printable_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

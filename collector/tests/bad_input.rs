@@ -212,10 +212,14 @@ fn good(name: &str, cost: f64) -> Value {
 }
 
 fn compare(arguments: &[String]) -> Output {
+    compare_as("json", arguments)
+}
+
+fn compare_as(format: &str, arguments: &[String]) -> Output {
     // The shell sets the limit and becomes the program.
     let script = format!("ulimit -v {MOST_ADDRESSES_KIB}; exec \"$0\" \"$@\"");
     Command::new("sh")
-        .args(["-c", &script, env!("CARGO_BIN_EXE_tierprobe-collector"), "compare", "--format", "json"])
+        .args(["-c", &script, env!("CARGO_BIN_EXE_tierprobe-collector"), "compare", "--format", format])
         .args(["--for", "1s", "--scrape-interval", "200ms", "--source.timeout", "6s"])
         .args(arguments)
         .output()
@@ -356,7 +360,40 @@ fn any_published_quantile_can_be_compared() {
     }
     let mut arguments = sources;
     arguments.extend(["--statistic".to_owned(), "p94".to_owned()]);
-    assert_eq!(report(&arguments)["rows"], json!([]));
+    let output = compare(&arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
+    assert!(said.contains("no instance publishes p94 of its rounds; there are: p50, p95"), "{said}");
+}
+
+#[test]
+fn control_characters_of_strangers_reach_no_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = "\u{1b}]0;pwn\u{7}\u{9b}2J\u{202e}";
+    let scrape = |tier: &str, round: u32| {
+        let text = String::from_utf8(agent("1e-7", round)).unwrap().replace("sandbox", tier);
+        let help = format!("# HELP tierprobe_syscall_round_seconds of {evil}\n");
+        help + &text.replace("quantile=", &format!("syscall=\"a{evil}\\n|\",quantile="))
+    };
+    let mut sources = Vec::new();
+    for tier in [&format!("vm{evil}"), "sandbox"] {
+        let scrapes = folder.path().join(tier);
+        std::fs::create_dir(&scrapes).unwrap();
+        for round in 0..12 {
+            written(&scrapes, &format!("{round}.prom"), scrape(tier, 100 + 15 * round).as_bytes());
+        }
+        sources.push(scrapes.to_str().unwrap().to_owned());
+    }
+    sources.push(written(folder.path(), &format!("bad{evil}.prom"), format!("tierprobe_x{evil}").as_bytes()));
+    sources.push(serve(|stream, _| write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/\u{9b}2J\r\n\r\n")));
+    for (format, more) in [("table", None), ("markdown", None), ("table", Some("--where=tier=zzz"))] {
+        let more: Vec<String> = more.into_iter().map(str::to_owned).collect();
+        let output = compare_as(format, &[&sources[..], &more].concat());
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let raw = text.chars().find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
+        assert_eq!(raw, None, "{more:?}: {text:?}");
+        assert!(text.contains("u{1b}"), "{more:?}: {text}");
+    }
 }
 
 #[test]

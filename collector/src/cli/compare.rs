@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::{access, progress, store};
 use crate::compare::{self, Options, Window, like};
 use crate::dataset::{Builder, Dataset, Filter};
+use crate::error::CompareError;
 use crate::observation::Statistic;
 use crate::report::{self, Format, Input};
 use crate::source::quota::READINGS_LIMIT;
@@ -77,7 +78,7 @@ pub struct Args {
     threshold: Threshold,
 
     /// Most readings of all sources together; a million take some 12 MiB of memory
-    #[arg(long, value_name = "NUMBER", default_value_t = READINGS_LIMIT)]
+    #[arg(long, value_name = "NUMBER", default_value_t = READINGS_LIMIT, value_parser = readings_limit)]
     readings_limit: usize,
 
     /// In which form
@@ -140,10 +141,30 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         ..Options::default()
     };
     let comparison = compare::compare(&dataset, &options)
+        .map_err(|error| published(error, args, &options))
         // What was dropped may well be why, and without a report nobody else says so.
         .with_context(|| dropped(&dataset))?;
     let text = report::render(&Input::new(&comparison, &dataset, &options), args.format)?;
     output::write(&text, args.output.as_deref())
+}
+
+/// The error, with what the files publish where that is the question: only the number that is asked for was kept of
+/// them.
+fn published(error: CompareError, args: &Args, options: &Options) -> CompareError {
+    if !matches!(error, CompareError::NoStatistic { .. }) {
+        return error;
+    }
+    let is_there_still = |source: &&Source| matches!(source, Source::File(path) if path.as_os_str() != source::file::STANDARD_INPUT);
+    let files: Vec<Source> = args.sources.iter().filter(is_there_still).cloned().collect();
+    let all =
+        source::Options { quota: Arc::new(Quota::new(args.readings_limit)), ..source::Options::default() };
+    let nobody: Report = Arc::new(|_: &str, _: &Event| {});
+    let mut builder = Builder::default();
+    source::gather(&files, &all, &nobody).collected.into_iter().for_each(|one| builder.add(one));
+    match compare::compare(&builder.build(), options) {
+        Err(better @ CompareError::NoStatistic { .. }) => better,
+        Ok(_) | Err(_) => error,
+    }
 }
 
 fn dropped(dataset: &Dataset) -> String {
@@ -180,6 +201,14 @@ fn statistic(text: &str) -> Result<Statistic, String> {
     text.parse()
 }
 
+pub(crate) fn readings_limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be above 0, or there is nothing to compare".to_owned()),
+        Ok(limit) => Ok(limit),
+        Err(_) => Err("it is no whole number".to_owned()),
+    }
+}
+
 fn threshold(text: &str) -> Result<Threshold, String> {
     let percent: f64 = text.trim_end_matches('%').trim().parse().map_err(|_| "it is no number".to_owned())?;
     Threshold::new(percent / 100.0).ok_or_else(|| "it must be above 0 and at most 100".to_owned())
@@ -195,6 +224,7 @@ mod tests {
         assert!(interval("200ms").is_ok());
         assert!(statistic("p95").is_ok() && statistic("median").is_err());
         assert!(mixable("arch").is_err() && mixable("release").is_ok() && mixable("all").is_ok());
+        assert!(readings_limit("0").is_err() && readings_limit("x").is_err() && readings_limit("1") == Ok(1));
         assert!(window("0s").is_err() && window("10m").is_ok());
         for text in ["0", "-1", "101", "x", "NaN"] {
             assert!(threshold(text).is_err(), "{text}");

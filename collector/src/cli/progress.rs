@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::printable::printable;
 use crate::report::figure;
 use crate::source::Source;
 use crate::source::discovery::Discovery;
@@ -78,7 +79,7 @@ impl Progress {
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(printable(text)),
             None => say(text),
         }
     }
@@ -123,5 +124,5 @@ fn summary(targets: &BTreeMap<String, Target>) -> String {
 
 /// Progress is a courtesy: when nobody can read it, the work goes on.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }

@@ -1,6 +1,6 @@
 //! What a reader must know of the groups before believing a row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tierprobe_model::{Kernel, Tier};
 
@@ -8,11 +8,10 @@ use super::like::Alike;
 use super::row::Row;
 use super::{Options, drift, place, summary};
 use crate::dataset::group::{Group, Grouped, label};
-use crate::dataset::host::LeftOut;
-use crate::dataset::{Dataset, Member};
+use crate::dataset::host::{LeftOut, MIN_ROUNDS};
+use crate::dataset::{Dataset, Member, SeriesKey};
 use crate::stats::detectable::MIN_HOSTS;
-use crate::stats::real;
-use crate::warning::{Share, Warning};
+use crate::warning::{Ranked, Share, Warning};
 
 /// Below this confidence a tier is worth a warning.
 const SURE: f64 = 0.9;
@@ -117,8 +116,13 @@ pub(super) fn outside_window(alike: &Alike<'_>, dropped: [usize; 2]) -> Option<W
     (a + b > 0).then_some(Warning::OutsideWindow { groups })
 }
 
-/// Of two groups and their rows.
-pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row]) -> Vec<Warning> {
+/// Of two groups and their rows; `disturbed` are their shares of disturbed rounds.
+pub(super) fn of_groups(
+    baseline: &Group<'_>,
+    candidate: &Group<'_>,
+    disturbed: [Option<f64>; 2],
+    rows: &[Row],
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let few: Vec<(String, usize)> = [baseline, candidate].into_iter().filter_map(few_hosts).collect();
     if !few.is_empty() {
@@ -133,9 +137,9 @@ pub(super) fn of_groups(baseline: &Group<'_>, candidate: &Group<'_>, rows: &[Row
     warnings.extend(
         unlike(baseline, candidate, "clocksource").map(|clocks| Warning::UnlikeClocks { sources: clocks }),
     );
-    warnings.extend(unlike_disturbance(baseline, candidate));
+    warnings.extend(unlike_disturbance([baseline, candidate], disturbed));
     warnings.extend(outlier_hosts(rows));
-    warnings.extend(left_out(rows));
+    warnings.extend(left_out([baseline, candidate], rows));
     warnings
 }
 
@@ -172,57 +176,72 @@ fn unlike(baseline: &Group<'_>, candidate: &Group<'_>, label: &str) -> Option<[V
     (!a.is_empty() && !b.is_empty() && a != b).then(|| [owned(a), owned(b)])
 }
 
-fn unlike_disturbance(baseline: &Group<'_>, candidate: &Group<'_>) -> Option<Warning> {
-    let share = |group: &Group<'_>| {
-        let (disturbed, all) = group.disturbed();
-        real(disturbed) / real(all).max(1.0)
-    };
-    let (a, b) = (share(baseline), share(candidate));
-    ((a - b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {
-        shares: [(baseline.value.clone(), a), (candidate.value.clone(), b)],
+fn unlike_disturbance([a, b]: [&Group<'_>; 2], shares: [Option<f64>; 2]) -> Option<Warning> {
+    let [share_a, share_b] = shares.map(|share| share.unwrap_or(0.0));
+    ((share_a - share_b).abs() > UNLIKE_SHARES).then(|| Warning::UnlikeDisturbance {
+        shares: [(a.value.clone(), share_a), (b.value.clone(), share_b)],
     })
 }
 
 /// Hosts that are flagged in more than half of the rows: something is different about the host, not the rows.
 fn outlier_hosts(rows: &[Row]) -> Option<Warning> {
+    let flags = || {
+        rows.iter().flat_map(|row| &row.warnings).filter_map(|warning| {
+            if let Warning::Outliers { hosts, ranked } = warning { Some((hosts, *ranked)) } else { None }
+        })
+    };
     let mut flagged: BTreeMap<&str, usize> = BTreeMap::new();
-    for warning in rows.iter().flat_map(|row| &row.warnings) {
-        if let Warning::Outliers { hosts, .. } = warning {
-            for host in hosts {
-                *flagged.entry(host).or_default() += 1;
-            }
-        }
+    for host in flags().flat_map(|(hosts, _)| hosts) {
+        *flagged.entry(host).or_default() += 1;
     }
     let eligible = rows.iter().filter(|row| row.basis.is_some()).count();
-    let hosts: Vec<String> = flagged
-        .into_iter()
-        .filter(|(_, rows)| rows * 2 > eligible)
-        .map(|(host, _)| host.to_owned())
-        .collect();
-    (!hosts.is_empty()).then_some(Warning::OutlierHosts { hosts })
+    flagged.retain(|_, rows| *rows * 2 > eligible);
+    let of_these = flags().filter(|(hosts, _)| hosts.iter().any(|host| flagged.contains_key(host.as_str())));
+    let by_ranks: BTreeSet<bool> = of_these.map(|(_, ranked)| ranked).collect();
+    let ranked = match (by_ranks.contains(&true), by_ranks.contains(&false)) {
+        (true, false) => Ranked::All,
+        (true, true) => Ranked::Some,
+        (false, _) => Ranked::None,
+    };
+    let hosts: Vec<String> = flagged.into_keys().map(str::to_owned).collect();
+    (!hosts.is_empty()).then_some(Warning::OutlierHosts { hosts, ranked })
 }
 
 /// Instances that are missing in some rows, by reason.
-fn left_out(rows: &[Row]) -> Vec<Warning> {
-    let (mut few, mut disturbed, mut thin) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (name, reason) in rows.iter().flat_map(|row| &row.left_out) {
-        match reason {
-            LeftOut::FewRounds => few.insert(name.clone()),
-            LeftOut::MostlyDisturbed => disturbed.insert(name.clone()),
-            LeftOut::FewAlike => thin.insert(name.clone()),
+fn left_out(groups: [&Group<'_>; 2], rows: &[Row]) -> Vec<Warning> {
+    let (mut few, mut cut) = (BTreeSet::new(), BTreeSet::new());
+    let (mut disturbed, mut thin) = (BTreeSet::new(), BTreeSet::new());
+    let has_enough = enough_outside(groups);
+    for (row, (name, reason)) in rows.iter().flat_map(|row| row.left_out.iter().map(move |one| (row, one))) {
+        let names = match reason {
+            LeftOut::FewRounds if has_enough(name, &row.key) => &mut cut,
+            LeftOut::FewRounds => &mut few,
+            LeftOut::MostlyDisturbed => &mut disturbed,
+            LeftOut::FewAlike => &mut thin,
             // The row says so itself.
-            LeftOut::NonPositive => false,
+            LeftOut::NonPositive => continue,
         };
+        names.insert(name.clone());
     }
-    let mut warnings = Vec::new();
-    if !thin.is_empty() {
-        warnings.push(Warning::FewAlike { hosts: thin.into_iter().collect() });
+    let warning = |names: BTreeSet<String>, of: fn(Vec<String>) -> Warning| {
+        (!names.is_empty()).then(|| of(names.into_iter().collect()))
+    };
+    let warnings = [
+        warning(thin, |hosts| Warning::FewAlike { hosts }),
+        warning(few, |instances| Warning::FewRounds { instances, are_cut: false }),
+        warning(cut, |instances| Warning::FewRounds { instances, are_cut: true }),
+        warning(disturbed, |instances| Warning::MostlyDisturbed { instances }),
+    ];
+    warnings.into_iter().flatten().collect()
+}
+
+/// Whether an instance has enough clean rounds of a series if those outside the window are counted, too.
+fn enough_outside<'g>(groups: [&'g Group<'_>; 2]) -> impl Fn(&str, &SeriesKey) -> bool + 'g {
+    let members = groups.into_iter().flat_map(|group| group.members.iter().copied());
+    let by_name: HashMap<&str, &Member> =
+        members.map(|member| (member.instance.name.as_str(), member)).collect();
+    move |name, key| {
+        let readings = by_name.get(name).and_then(|member| member.readings(key));
+        readings.is_some_and(|readings| readings.len() - readings.disturbed() >= MIN_ROUNDS)
     }
-    if !few.is_empty() {
-        warnings.push(Warning::FewRounds { instances: few.into_iter().collect() });
-    }
-    if !disturbed.is_empty() {
-        warnings.push(Warning::MostlyDisturbed { instances: disturbed.into_iter().collect() });
-    }
-    warnings
 }

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use crate::dataset::Member;
-use crate::dataset::group::Group;
+use crate::dataset::group::{Group, listed};
+use crate::error::CompareError;
 use crate::warning::Exclusion;
 
 /// Whether an instance is emulated, as a label: no agent publishes it, it follows from the hypervisor.
@@ -78,6 +79,20 @@ pub(super) fn of<'a>(baseline: &Group<'a>, candidate: &Group<'a>, options: &Opti
     let (candidate, split_candidate) = kept(candidate, &keys_candidate, &shared);
     exclusions.extend([split_baseline, split_candidate].into_iter().flatten());
     Alike { baseline, candidate, exclusions, refused: Vec::new(), unsaid, is_mixed }
+}
+
+/// Checks that the labels which are asked to be alike are labels of any instance at all.
+///
+/// # Errors
+///
+/// [`CompareError::NoLabel`] for the first that none has.
+pub(super) fn check(groups: &[Group<'_>], options: &Options) -> Result<(), CompareError> {
+    let is_known = |label: &&String| groups.iter().any(|group| says(group, label));
+    let Some(unknown) = options.alike.iter().find(|label| !is_known(label)) else { return Ok(()) };
+    let members = groups.iter().flat_map(|group| &group.members);
+    let labels: BTreeSet<&str> =
+        members.flat_map(|member| member.instance.labels.keys()).map(String::as_str).collect();
+    Err(CompareError::NoLabel { by: unknown.clone(), known: listed(labels) })
 }
 
 /// An instance's value of a label that must be alike; empty where it does not say.

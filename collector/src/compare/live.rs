@@ -7,6 +7,12 @@ use super::Comparison;
 use crate::verdict::Verdict;
 
 impl Comparison {
+    /// Whether it is of a window that is not over, so that no row has a verdict.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.rows().any(|row| row.verdict == Verdict::Live)
+    }
+
     /// The same with `live` in the place of each verdict, and without what would be read as one.
     #[must_use]
     pub fn without_verdicts(mut self) -> Self {
@@ -14,7 +20,10 @@ impl Comparison {
             row.verdict = Verdict::Live;
             row.reason = None;
             row.tags.clear();
+            row.forget_verdicts();
             row.here = None;
+            // Why nothing can be said of two hosts is told as what is not decided.
+            row.no_here = None;
             row.quoted = None;
             row.p_value = None;
             row.q_value = None;

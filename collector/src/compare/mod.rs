@@ -7,6 +7,7 @@
 //! - [`window`]: which rounds count by when they ended.
 //! - `pairs`, `evidence`, `draft`: from two groups to a row.
 //! - `drift`: which instances changed while they were measured.
+//! - `published`: whether the number that is asked for exists.
 //! - `place`: whether the sides stand in places of their own.
 //! - `caution`: what a reader must know of the groups before believing a row.
 
@@ -19,9 +20,10 @@ pub mod like;
 mod live;
 mod pairs;
 mod place;
+mod published;
 pub mod row;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +41,7 @@ use crate::error::CompareError;
 use crate::observation::Statistic;
 use crate::source::Dropped;
 use crate::stats::equivalence::Threshold;
+use crate::stats::real;
 use crate::warning::{Exclusion, Warning};
 
 /// What pairs share unless the user says otherwise: the kernel.
@@ -98,11 +101,33 @@ pub struct GroupSummary {
     pub hosts: usize,
 }
 
+/// How many of two groups are compared with one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// Of the baseline.
+    pub baseline: Size,
+    /// Of the candidate.
+    pub candidate: Size,
+}
+
+/// Instances, and the hosts that they are on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Instances.
+    pub instances: usize,
+    /// Hosts: instances on one kernel are one.
+    pub hosts: usize,
+}
+
 /// One candidate group against the baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
     /// The candidate.
     pub candidate: GroupSummary,
+    /// What is compared of both, without those that were left out for being unlike.
+    pub compared: Compared,
+    /// The share of disturbed rounds of both within the window, baseline first, 0 to 1; `None` without rounds.
+    pub disturbed: [Option<f64>; 2],
     /// From the first to the last round of both groups, in seconds.
     pub window_seconds: f64,
     /// The same as points in time, and what lies outside.
@@ -154,6 +179,8 @@ pub fn compare(dataset: &Dataset, options: &Options) -> Result<Comparison, Compa
         options.order.iter().position(|value| *value == group.value).unwrap_or(options.order.len())
     };
     grouped.groups.sort_by_key(place);
+    like::check(&grouped.groups, options)?;
+    published::check(&grouped.groups, options.statistic)?;
     window::last(&mut grouped.groups, options)?;
     let baseline = baseline(&grouped.groups, options)?;
     let candidates: Vec<&Group<'_>> =
@@ -234,8 +261,18 @@ fn keys(baseline: &Group<'_>, candidate: &Group<'_>, statistic: Statistic) -> Ve
 }
 
 fn summary(group: &Group<'_>) -> GroupSummary {
+    let Size { instances, hosts } = size(group);
+    GroupSummary { group: group.value.clone(), instances, hosts }
+}
+
+fn size(group: &Group<'_>) -> Size {
     let hosts: BTreeSet<u32> = group.members.iter().map(|member| member.host()).collect();
-    GroupSummary { group: group.value.clone(), instances: group.members.len(), hosts: hosts.len() }
+    Size { instances: group.members.len(), hosts: hosts.len() }
+}
+
+fn disturbed(group: &Group<'_>) -> Option<f64> {
+    let (disturbed, all) = group.disturbed();
+    (all > 0).then(|| real(disturbed) / real(all))
 }
 
 /// Two groups, cut to what may be compared of them.
@@ -267,13 +304,17 @@ impl<'a> Match<'a> {
 
     fn block(self, candidate: &Group<'_>, rows: Vec<Row>) -> Block {
         let Self { alike, rounds, unlike_windows, confounders } = self;
+        let disturbed = [&alike.baseline, &alike.candidate].map(disturbed);
+        let compared = Compared { baseline: size(&alike.baseline), candidate: size(&alike.candidate) };
         let mut warnings = caution::of_likeness(&alike);
-        warnings.extend(caution::of_groups(&alike.baseline, &alike.candidate, &rows));
+        warnings.extend(caution::of_groups(&alike.baseline, &alike.candidate, disturbed, &rows));
         warnings.extend(confounders);
         warnings.extend(unlike_windows);
         warnings.extend(caution::outside_window(&alike, rounds.dropped));
         Block {
             candidate: summary(candidate),
+            compared,
+            disturbed,
             window_seconds: rounds.to - rounds.from,
             rounds,
             exclusions: alike.exclusions,

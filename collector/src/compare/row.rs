@@ -190,8 +190,17 @@ pub struct Row {
 }
 
 impl Row {
+    /// Forgets what tells a verdict by another way than the row's own, which is taken back.
+    pub(super) fn forget_verdicts(&mut self) {
+        self.warnings.retain(|warning| {
+            !matches!(warning, Warning::DisturbanceSensitive { .. } | Warning::MethodsDisagree)
+        });
+        self.tags.retain(|tag| !matches!(tag, Tag::DisturbanceSensitive | Tag::MethodsDisagree));
+    }
+
     /// Takes back what the row says, as its data may be incomplete.
     pub(super) fn lower(&mut self) {
+        self.forget_verdicts();
         self.here = None;
         self.quoted = None;
         if self.verdict != Verdict::Inconclusive {

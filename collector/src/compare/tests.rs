@@ -13,7 +13,7 @@ mod timing;
 const FAMILY: &str = "tierprobe_syscall_seconds";
 
 /// An instance with these numbers at one round after another; those of `disturbed` are marked.
-fn instance(name: &str, tier: &str, values: &[f64], disturbed: &[usize]) -> Collected {
+pub(crate) fn instance(name: &str, tier: &str, values: &[f64], disturbed: &[usize]) -> Collected {
     with_family(name, tier, (FAMILY, Statistic::P50), values, disturbed)
 }
 
@@ -46,12 +46,12 @@ fn on_kernel(collected: Collected, boot_id: &str) -> Collected {
 }
 
 /// Rounds around `centre` that go up and down without a trend.
-fn around(centre: f64, rounds: usize) -> Vec<f64> {
+pub(crate) fn around(centre: f64, rounds: usize) -> Vec<f64> {
     (0..rounds).map(|i| centre * (1.0 + 0.002 * (crate::stats::real(i * 7 % 11) - 5.0))).collect()
 }
 
 /// Hosts of a tier, around `centre`.
-fn tier(name: &str, hosts: usize, centre: f64) -> Vec<Collected> {
+pub(crate) fn tier(name: &str, hosts: usize, centre: f64) -> Vec<Collected> {
     (0..hosts)
         .map(|i| {
             let luck = 1.0 + 0.01 * (crate::stats::real(i * 5 % 7) - 3.0);
@@ -61,7 +61,7 @@ fn tier(name: &str, hosts: usize, centre: f64) -> Vec<Collected> {
 }
 
 /// The same instance with one more label.
-fn labelled(mut collected: Collected, label: &str, value: &str) -> Collected {
+pub(crate) fn labelled(mut collected: Collected, label: &str, value: &str) -> Collected {
     collected.instance.labels.insert(label.into(), value.into());
     collected
 }
@@ -152,7 +152,10 @@ fn hosts_that_were_mostly_disturbed_are_left_out_and_named() {
     assert!((1.9..2.1).contains(&row.ratio.unwrap()));
     let warnings = &comparison.blocks[0].warnings;
     assert!(warnings.contains(&Warning::MostlyDisturbed { instances: vec!["noisy".into()] }), "{warnings:?}");
-    assert!(warnings.contains(&Warning::FewRounds { instances: vec!["short".into()] }), "{warnings:?}");
+    assert!(
+        warnings.contains(&Warning::FewRounds { instances: vec!["short".into()], are_cut: false }),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Groups: the instances that share a label's value.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 
@@ -9,6 +10,7 @@ use super::{Dataset, Member, SeriesKey};
 use crate::error::CompareError;
 use crate::observation::series::Keys;
 use crate::observation::{Readings, SeriesId, Statistic};
+use crate::printable::printable;
 
 /// `KEY=VALUE`: keeps the instances whose label `KEY` is `VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,9 +240,9 @@ fn values(members: &[&Member], key: &str) -> String {
     listed(members.iter().filter_map(|member| label(member, key)).collect::<BTreeSet<&str>>())
 }
 
-/// Names for a message; says so when there are none.
+/// Names for a message, each in one line whatever is in it; says so when there are none.
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
+    let names: Vec<Cow<'_, str>> = names.into_iter().map(printable).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::printable::printable;
+
 /// How often a wait says where it is, where there is no bar to show it.
 const TICK: Duration = Duration::from_secs(15);
 
@@ -43,7 +45,7 @@ impl Progress {
     pub(crate) fn say(&self, message: &str) {
         self.ticked.set(Instant::now());
         match &self.bar {
-            Some(bar) => bar.set_message(message.to_owned()),
+            Some(bar) => bar.set_message(printable(message).into_owned()),
             None => line(message),
         }
     }
@@ -65,7 +67,7 @@ impl Progress {
     /// Something that has to stay readable above the bar.
     pub(crate) fn note(&self, message: &str) {
         match &self.bar {
-            Some(bar) => bar.println(message),
+            Some(bar) => bar.println(printable(message)),
             None => line(message),
         }
     }
@@ -80,5 +82,5 @@ impl Progress {
 
 fn line(message: &str) {
     // A closed standard error must not end a run that has things to clean up.
-    let _ = writeln!(io::stderr().lock(), "lab: {message}");
+    let _ = writeln!(io::stderr().lock(), "lab: {}", printable(message));
 }

@@ -13,6 +13,7 @@ use super::residue::Residue;
 use super::starts::{Entrant, SETTLE, Start};
 use super::turns::{Kept, ROUNDS_WANTED, Turns};
 use crate::observation::Labels;
+use crate::printable::printable;
 use crate::report::Format;
 
 /// The share of rounds outside their slot from which on the turns were not fair.
@@ -170,7 +171,7 @@ impl LabReport {
         }
         text.push('\n');
         for note in self.notes() {
-            for (index, line) in wrap(&note, 76).into_iter().enumerate() {
+            for (index, line) in wrap(&printable(&note), 76).into_iter().enumerate() {
                 text.push_str(if index == 0 { "! " } else { "  " });
                 text.push_str(&line);
                 text.push('\n');

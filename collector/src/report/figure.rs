@@ -91,6 +91,12 @@ fn thousands(count: usize) -> String {
     if count < 10_000 { count.to_string() } else { format!("{}k", (count + 500) / 1000) }
 }
 
+/// How many of how many: `6`, and `2 of 6` where the others do not take part.
+#[must_use]
+pub fn of(count: usize, all: usize) -> String {
+    if count == all { count.to_string() } else { format!("{count} of {all}") }
+}
+
 /// A span of time: `24 h`, `10 min`, `45 s`.
 #[must_use]
 pub fn span(seconds: f64) -> String {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tierprobe_model::{SCHEMA, Unit};
 
-use crate::compare::{Block, Comparison, Row, SideSummary};
+use crate::compare::{Block, Comparison, Row, SideSummary, Size};
 use crate::dataset::SourceSummary;
 use crate::observation::Labels;
 use crate::source::Dropped;
@@ -56,8 +56,25 @@ struct Group<'a> {
     /// Only of candidates: it is that of the block.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<Window>,
+    /// Of candidates, too: what is compared of both sides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<JsonCompared>,
     excluded: Vec<JsonExclusion<'a>>,
     warnings: Vec<JsonWarning>,
+}
+
+#[derive(Serialize)]
+struct JsonCompared {
+    baseline: JsonSize,
+    candidate: JsonSize,
+}
+
+#[derive(Serialize)]
+struct JsonSize {
+    instances: usize,
+    hosts: usize,
+    /// The share of disturbed rounds.
+    disturbed_ratio: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -178,6 +195,7 @@ impl<'a> Document<'a> {
             instances: comparison.baseline.instances,
             hosts: comparison.baseline.hosts,
             window: None,
+            compared: None,
             excluded: Vec::new(),
             warnings: Vec::new(),
         };
@@ -186,6 +204,7 @@ impl<'a> Document<'a> {
             instances: block.candidate.instances,
             hosts: block.candidate.hosts,
             window: Some(window(block)),
+            compared: Some(compared(block)),
             excluded: block.exclusions.iter().map(JsonExclusion::of).collect(),
             warnings: warnings(&block.warnings),
         });
@@ -265,6 +284,18 @@ impl<'a> JsonRow<'a> {
             outlier_hosts: outlier_hosts(row).collect(),
             warnings: warnings(&row.warnings),
         }
+    }
+}
+
+fn compared(block: &Block) -> JsonCompared {
+    let [baseline, candidate] = block.disturbed;
+    let size = |size: Size, disturbed_ratio| {
+        let Size { instances, hosts } = size;
+        JsonSize { instances, hosts, disturbed_ratio }
+    };
+    JsonCompared {
+        baseline: size(block.compared.baseline, baseline),
+        candidate: size(block.compared.candidate, candidate),
     }
 }
 

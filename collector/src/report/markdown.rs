@@ -2,6 +2,7 @@
 
 use super::{figure, name, note, table};
 use crate::compare::{Block, Comparison, Row};
+use crate::printable::printable;
 
 /// The comparison as Markdown; ends with a line feed.
 #[must_use]
@@ -13,7 +14,9 @@ pub fn render(comparison: &Comparison) -> String {
         lines.extend(body(comparison, block));
         lines.push(String::new());
         let names: Vec<String> = block.rows.iter().map(|row| name::full(&row.key)).collect();
-        lines.extend(list(&note::of_block(comparison, block, &names)));
+        let disturbed = note::disturbed(comparison, block);
+        let notes = note::of_block(comparison, block, &names);
+        lines.extend(list(&disturbed.into_iter().chain(notes).collect::<Vec<_>>()));
     }
     lines.extend(list(&note::of_comparison(comparison)));
     lines.extend(
@@ -64,10 +67,9 @@ fn list(notes: &[String]) -> Vec<String> {
 /// Labels come from the agents: nothing in them may end a cell or begin markup.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
-    for c in text.chars() {
+    for c in printable(text).chars() {
         match c {
             '|' | '\\' | '`' | '*' | '_' | '<' | '[' => escaped.extend(['\\', c]),
-            '\n' | '\r' => escaped.push(' '),
             _ => escaped.push(c),
         }
     }
@@ -80,6 +82,6 @@ mod tests {
 
     #[test]
     fn labels_cannot_break_the_table() {
-        assert_eq!(escaped("a|b\nc<script>"), "a\\|b c\\<script>");
+        assert_eq!(escaped("a|b\nc<script>"), r"a\|b\\u{a}c\<script>");
     }
 }

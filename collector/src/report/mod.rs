@@ -14,6 +14,8 @@ pub mod markdown;
 pub mod name;
 pub mod note;
 pub mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::compare::{Comparison, Options};
 use crate::dataset::Dataset;

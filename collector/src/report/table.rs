@@ -1,7 +1,8 @@
 //! The comparison for the terminal: 80 columns, readable without colour.
 
 use super::{figure, name, note};
-use crate::compare::{Block, Comparison, Row};
+use crate::compare::{Block, Compared, Comparison, Row};
+use crate::printable::printable;
 
 /// Columns of a terminal that nobody has resized.
 const COLUMNS: usize = 80;
@@ -18,6 +19,7 @@ pub fn render(comparison: &Comparison) -> String {
         let shown: Vec<Row> = block.rows.iter().filter(|row| note::is_shown(row)).cloned().collect();
         lines.extend(body(comparison, block, &shown));
         lines.push(String::new());
+        lines.extend(note::disturbed(comparison, block).iter().flat_map(|line| wrapped("  ", line)));
         let names: Vec<String> = block.rows.iter().map(|row| name::full(&row.key)).collect();
         let notes = note::of_block(comparison, block, &names);
         lines.extend(notes.iter().flat_map(|note| wrapped("! ", note)));
@@ -35,20 +37,21 @@ pub fn render(comparison: &Comparison) -> String {
     lines.join("\n") + "\n"
 }
 
-/// `vm against container_in_vm: 14 and 22 instances, 24 h, 95 % intervals`.
+/// `vm against container_in_vm: 14 and 22 instances, 24 h, 95 % intervals`, and `2 of 14` where the others are left out.
 pub(super) fn heading(comparison: &Comparison, block: &Block) -> String {
     let (baseline, candidate) = (&comparison.baseline, &block.candidate);
-    let hosts = if (baseline.hosts, candidate.hosts) == (baseline.instances, candidate.instances) {
+    let Compared { baseline: ours, candidate: theirs } = block.compared;
+    let hosts = if (ours.hosts, theirs.hosts) == (ours.instances, theirs.instances) {
         String::new()
     } else {
-        format!(" on {} and {} hosts", baseline.hosts, candidate.hosts)
+        format!(" on {} and {} hosts", ours.hosts, theirs.hosts)
     };
     format!(
         "{} against {}: {} and {} instances{hosts}, {}, 95 % intervals",
         baseline.group,
         candidate.group,
-        baseline.instances,
-        candidate.instances,
+        figure::of(ours.instances, baseline.instances),
+        figure::of(theirs.instances, candidate.instances),
         figure::span(block.window_seconds)
     )
 }
@@ -76,9 +79,9 @@ fn body(comparison: &Comparison, block: &Block, rows: &[Row]) -> Vec<String> {
             verdict: figure::verdict(row),
         })
         .collect();
-    let groups = (comparison.baseline.group.as_str(), block.candidate.group.as_str());
-    let named = Layout::of(&cells, groups);
-    let fits = |row: &Row| name::full(&row.key).chars().count() <= named.name;
+    let groups = (printable(&comparison.baseline.group), printable(&block.candidate.group));
+    let named = Layout::of(&cells, (&groups.0, &groups.1));
+    let fits = |row: &Row| printable(&name::full(&row.key)).chars().count() <= named.name;
     // The heading says which is which, so long names of groups need not stand above their columns.
     let layout = if named.name >= ENOUGH_FOR_NAMES || rows.iter().all(fits) {
         named
@@ -88,11 +91,12 @@ fn body(comparison: &Comparison, block: &Block, rows: &[Row]) -> Vec<String> {
     let names = name::of_rows(rows, layout.name);
     let mut lines = vec![layout.header()];
     for (name, cells) in names.iter().zip(&cells) {
+        let name = printable(name);
         if name.chars().count() > layout.name {
-            lines.extend(wrapped("", name));
+            lines.extend(wrapped("", &name));
             lines.push(layout.line("", cells));
         } else {
-            lines.push(layout.line(name, cells));
+            lines.push(layout.line(&name, cells));
         }
     }
     lines
@@ -148,6 +152,7 @@ impl<'a> Layout<'a> {
 
 /// Text in lines of at most [`COLUMNS`]: `mark` before the first one, as many blanks before the others.
 fn wrapped(mark: &str, text: &str) -> Vec<String> {
+    let text = printable(text);
     let indent = " ".repeat(mark.chars().count());
     let mut lines = Vec::new();
     let mut line = mark.to_owned();

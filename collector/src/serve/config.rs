@@ -173,6 +173,11 @@ impl Config {
             retention.age > window,
             "--storage.retention.time: it must be longer than --window, or there is nothing to compare"
         );
+        let readings_limit = args.readings_limit.or(file.compare.readings_limit).unwrap_or(READINGS_LIMIT);
+        anyhow::ensure!(
+            readings_limit > 0,
+            "--compare.readings-limit: it must be above 0, or there is nothing to compare"
+        );
         let listen = if args.listen.is_empty() { &file.web.listen_address } else { &args.listen };
         let listen = if listen.is_empty() { &vec![LISTEN_ADDRESS.to_owned()] } else { listen };
         Ok(Self {
@@ -194,7 +199,7 @@ impl Config {
             retention,
             window,
             options: options(args, &file)?,
-            readings_limit: args.readings_limit.or(file.compare.readings_limit).unwrap_or(READINGS_LIMIT),
+            readings_limit,
         })
     }
 }
@@ -353,6 +358,7 @@ mod tests {
             (vec![agent, "--allow-mixed=arch"], "seccomp"),
             (vec![agent, "--where=x"], "KEY=VALUE"),
             (vec![agent, "--statistic=mean"], "--statistic"),
+            (vec![agent, "--compare.readings-limit=0"], "--compare.readings-limit"),
             (vec![agent, "--threshold=0"], "--threshold"),
             (vec![agent, "--config.file=/nowhere.toml"], "/nowhere.toml"),
         ] {

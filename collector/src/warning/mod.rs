@@ -6,7 +6,7 @@ use crate::dataset::SeriesKey;
 use crate::source::Note;
 use crate::verdict::Verdict;
 
-pub(crate) use text::some_of;
+pub(crate) use text::{percent, some_of};
 
 /// How many of a group's instances something is true of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,17 @@ pub struct Changed {
     pub others: usize,
 }
 
+/// In which of the rows where hosts stand apart ranks decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ranked {
+    /// In each.
+    All,
+    /// In some; means do in the others.
+    Some,
+    /// In none.
+    None,
+}
+
 /// A warning; its `Display` is one or two sentences.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Warning {
@@ -61,6 +72,8 @@ pub enum Warning {
     FewRounds {
         /// Whose.
         instances: Vec<String>,
+        /// Whether they have enough, and the window cuts them off.
+        are_cut: bool,
     },
     /// Instances were disturbed for most of some probe's rounds.
     MostlyDisturbed {
@@ -174,6 +187,8 @@ pub enum Warning {
     OutlierHosts {
         /// Their names.
         hosts: Vec<String>,
+        /// In which of these rows ranks decide.
+        ranked: Ranked,
     },
     /// Values were dropped before comparing.
     Discarded {

@@ -1,6 +1,6 @@
 //! Warnings in words.
 
-use super::{Changed, Exclusion, Warning};
+use super::{Changed, Exclusion, Ranked, Warning};
 use crate::dataset::group::listed;
 use crate::date::utc_minute;
 use crate::observation::counted;
@@ -21,9 +21,15 @@ impl std::fmt::Display for Warning {
                     groups.join(" and ")
                 )
             }
-            Self::FewRounds { instances } => write!(
+            Self::FewRounds { instances, are_cut: false } => write!(
                 f,
                 "Left out of rows for fewer than ten clean rounds: {}. Measure longer.",
+                some_of(instances)
+            ),
+            Self::FewRounds { instances, are_cut: true } => write!(
+                f,
+                "Left out of rows for fewer than ten clean rounds within the window: {}. Their others lie \
+                 outside: let all measure at the same time.",
                 some_of(instances)
             ),
             Self::MostlyDisturbed { instances } => write!(
@@ -168,11 +174,15 @@ impl std::fmt::Display for Warning {
             Self::Unpaired { by, instances } => {
                 write!(f, "In no pair for want of a label {by:?}: {}.", some_of(instances))
             }
-            Self::OutlierHosts { hosts } => write!(
+            Self::OutlierHosts { hosts, ranked } => write!(
                 f,
-                "Stand apart from their group in most rows: {}. They are in, ranks decide there; find out what is \
-                 different on them.",
-                some_of(hosts)
+                "Stand apart from their group in most rows: {}. They are in{}; find out what is different on them.",
+                some_of(hosts),
+                match ranked {
+                    Ranked::All => ", ranks decide there",
+                    Ranked::Some => ", ranks decide in some of these rows and intervals are wide in the others",
+                    Ranked::None => ", and the intervals are wide for it",
+                }
             ),
             Self::Discarded { not_finite, clock_resets } => write!(
                 f,
@@ -294,8 +304,8 @@ fn changed(one: &Changed) -> String {
     )
 }
 
-/// `1 host`, `2 hosts`.
-fn percent(share: f64) -> String {
+/// A share as per cent, with a decimal where it is small.
+pub(crate) fn percent(share: f64) -> String {
     if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
 }
 

@@ -256,3 +256,50 @@ fn a_store_that_warns_takes_the_verdicts_back_and_one_that_informs_makes_them_pr
     assert!(warned.rows().all(|row| row.reason == Some(Reason::Incomplete) && row.ratio.is_some()));
     assert!(warned.warnings[0].to_string().contains("slow block"));
 }
+
+#[test]
+fn a_label_that_nobody_has_cannot_be_asked_to_be_alike() {
+    let fleet = || with([tier("vm", 4, 1.0), tier("sandbox", 4, 2.0)].concat(), "machine", &["m1"]);
+    let asked = |label: &str| {
+        let options = Options { alike: vec![label.into()], ..Options::default() };
+        compare(&Dataset::new(fleet()), &options).map(drop)
+    };
+    let error = asked("zzz").unwrap_err().to_string();
+    assert_eq!(error, "no instance has the label \"zzz\"; there are: machine, tier");
+    assert_eq!((asked("machine"), asked("emulated")), (Ok(()), Ok(())));
+}
+
+#[test]
+fn a_number_that_nobody_publishes_cannot_be_compared() {
+    let fleet = || [tier("vm", 4, 1.0), tier("sandbox", 4, 2.0)].concat();
+    let with_gauge = || {
+        let gauge = |i: usize| {
+            let tier = if i < 4 { "vm" } else { "sandbox" };
+            with_family(
+                &format!("g{i}"),
+                tier,
+                ("tierprobe_memory_footprint_bytes", Statistic::Value),
+                &[1.0],
+                &[],
+            )
+        };
+        (0..8).map(gauge).collect::<Vec<_>>()
+    };
+    let of = |fleet: Vec<Collected>, statistic| {
+        let options = Options { statistic, ..Options::default() };
+        compare(&Dataset::new(fleet), &options).map(drop)
+    };
+    let error = of([fleet(), with_gauge()].concat(), Statistic::Max).unwrap_err().to_string();
+    assert_eq!(error, "no instance publishes max of its rounds; there are: p50");
+    assert_eq!(of(fleet(), Statistic::P50), Ok(()));
+    assert_eq!(of(with_gauge(), Statistic::P50), Ok(()), "gauges have one number only");
+}
+
+#[test]
+fn an_error_that_names_labels_of_strangers_has_one_line() {
+    let fleet =
+        with([tier("vm", 4, 1.0), tier("sandbox", 4, 2.0)].concat(), "rack", &["r\nerror: all is lost"]);
+    let filters = vec!["rack=r2".parse().unwrap()];
+    let error = compare(&Dataset::new(fleet), &Options { filters, ..Options::default() }).unwrap_err();
+    assert_eq!(error.to_string(), r"no instance has rack=r2; there are: r\u{a}error: all is lost");
+}

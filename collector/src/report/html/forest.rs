@@ -30,7 +30,7 @@ pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
                 "the band is below " (super::words::percent(input.comparison.threshold.share() * 100.0))
                 ", where a difference does not matter."
             }
-            (filter(facts))
+            @if !input.comparison.is_live() { (filter(facts)) }
             @for (title, costs) in facts.topics() { (topic(input, facts, &title, &costs)) }
             (notes(input, facts))
             (by_ranks(facts))

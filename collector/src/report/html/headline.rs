@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::facts::{Cost, Facts};
+use super::facts::{Cost, Facts, GroupFacts};
 use super::measures::CRITERIA;
 use super::{badge, words};
-use crate::compare::Row;
+use crate::compare::{Row, Size};
 use crate::report::{Input, note};
 use crate::stats::detectable::MIN_HOSTS;
 use crate::stats::equivalence::Threshold;
@@ -34,7 +34,9 @@ pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
                 h3.versus {
                     (badge(group)) span.quiet { " against " } (badge(baseline))
                     " " span.quiet {
-                        (words::counted(group.hosts, "host")) " against " (words::counted(baseline.hosts, "host"))
+                        @let compared = group.block.map(|block| block.compared);
+                        (hosts(compared.map(|compared| compared.candidate), group)) " against "
+                        (hosts(compared.map(|compared| compared.baseline), baseline))
                     }
                 }
                 ul.findings {
@@ -44,6 +46,15 @@ pub fn section(input: &Input<'_>, facts: &Facts<'_>) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// `6 hosts`, and `2 of 6 hosts` where the others are left out.
+fn hosts(compared: Option<Size>, group: &GroupFacts<'_>) -> String {
+    let all = words::counted(group.hosts, "host");
+    match compared {
+        Some(Size { hosts, .. }) if hosts != group.hosts => format!("{hosts} of {all}"),
+        _ => all,
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::compare::window::Rounds;
-use crate::compare::{AgainstSeveral, GroupSummary, Here, HodgesLehmann, Secondary, SideSummary};
+use crate::compare::{AgainstSeveral, GroupSummary, Here, HodgesLehmann, Secondary, SideSummary, Size};
 use crate::dataset::SeriesKey;
 use crate::observation::{Labels, Statistic};
 use crate::stats::contrast::Basis;
@@ -101,6 +101,11 @@ pub(in crate::report) fn comparison(rows: Vec<Row>, candidate: &str) -> Comparis
         threshold: Default::default(),
         blocks: vec![Block {
             candidate: group(candidate, 22),
+            compared: Compared {
+                baseline: Size { instances: 14, hosts: 14 },
+                candidate: Size { instances: 22, hosts: 22 },
+            },
+            disturbed: [Some(0.0), Some(0.012)],
             window_seconds: 86_400.0,
             rounds: Rounds { from: 0.0, to: 86_400.0, dropped: [0, 0] },
             exclusions: Vec::new(),
@@ -163,6 +168,7 @@ syscall getppid    38   169 ns           211 ns  1.25 [1.21, 1.29] slower
 page fault first   38  1.02 µs          1.03 µs  1.01 [0.99, 1.03] no difference
 storage fdatasync  38  98.0 µs           131 µs  1.34 [0.97, 1.80] inconclusive
 
+  Disturbed rounds: none of vm, 1.2 % of container_in_vm.
 ! 19 of 22 container_in_vm instances run under a seccomp filter, 0 of 14 vm:
   this alone makes a system call dearer. Compare like with like: --where
   seccomp=none.
