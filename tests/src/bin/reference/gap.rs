@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use nix::time::{ClockId, clock_gettime};
 
 const TURN: Duration = Duration::from_millis(2);
 /// With a turn no multiple of the timer tick, or all turns would see the same part of it.
@@ -21,12 +22,41 @@ pub(super) fn lost() -> anyhow::Result<f64> {
     Ok(turns.iter().flatten().sum::<f64>() / (TURN * TURNS).as_secs_f64())
 }
 
-/// The median over the turns of the median of a turn's gaps; a turn without one says nothing.
-pub(super) fn length() -> anyhow::Result<f64> {
-    let turns = (0..TURNS).map(|_| turn()).filter(|gaps| !gaps.is_empty());
-    let medians: Vec<f64> = turns.map(super::median).collect();
-    ensure!(!medians.is_empty(), "nothing interrupted {TURNS} turns of {TURN:?}");
-    Ok(super::median(medians))
+/// The median of the gaps in which the timer ticked: with or next to which the coarse clock moved.
+pub(super) fn tick() -> anyhow::Result<f64> {
+    let mut ticks = Vec::new();
+    for _ in 0..TURNS {
+        std::thread::sleep(PAUSE);
+        let begin = Instant::now();
+        let (mut last, mut coarse) = (begin, coarse()?);
+        let mut moved: Option<Instant> = None;
+        let mut gaps: Vec<(Instant, Instant)> = Vec::with_capacity(1024);
+        while last - begin < TURN && gaps.len() < gaps.capacity() {
+            let now = Instant::now();
+            if now - last >= SHORTEST {
+                gaps.push((last, now));
+            }
+            last = now;
+            let coarse_now = self::coarse()?;
+            if coarse_now != coarse {
+                coarse = coarse_now;
+                moved = Some(now);
+            }
+        }
+        let near = |gap: &&(Instant, Instant)| {
+            moved.is_some_and(|moved| gap.0 <= moved + NEAR && moved <= gap.1 + NEAR)
+        };
+        ticks.extend(gaps.iter().filter(near).map(|(start, end)| (*end - *start).as_secs_f64()));
+    }
+    ensure!(!ticks.is_empty(), "no timer ticked in {TURNS} turns of {TURN:?}");
+    Ok(super::median(ticks))
+}
+
+/// How far a CPU's tick may be from that of the CPU that keeps the time.
+const NEAR: Duration = Duration::from_micros(20);
+
+fn coarse() -> anyhow::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)?.into())
 }
 
 /// The gaps of one turn, in seconds.

@@ -41,6 +41,48 @@ fn go_to(cpu: Option<&String>) -> anyhow::Result<()> {
     Ok(sched_setaffinity(Pid::this(), &set)?)
 }
 
+/// How operations follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rhythm {
+    /// Without a pause, as lmbench has it.
+    OnEnd,
+    /// A few after each pause, each timed alone, the first ones thrown away: as the agent has it.
+    Few,
+}
+
+impl Rhythm {
+    /// Seconds that one operation takes.
+    fn time(self, operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+        match self {
+            Self::OnEnd => time(operation),
+            Self::Few => time_few(operation),
+        }
+    }
+}
+
+/// Turns of a few operations, the pause before each, and how many operations of it count after how many.
+const TURNS: usize = 40;
+const PAUSE: Duration = Duration::from_millis(20);
+const WARM_UP: usize = 3;
+const COUNTED: usize = 8;
+
+/// The median of operations in the agent's rhythm.
+fn time_few(mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let mut seconds = Vec::with_capacity(TURNS * COUNTED);
+    for _ in 0..TURNS {
+        std::thread::sleep(PAUSE);
+        for number in 0..WARM_UP + COUNTED {
+            let begin = Instant::now();
+            operation()?;
+            let taken = begin.elapsed();
+            if number >= WARM_UP {
+                seconds.push(taken.as_secs_f64());
+            }
+        }
+    }
+    Ok(median(seconds))
+}
+
 /// What answers: lmbench's servers are processes; the agent's partner is a thread, which shares its page tables.
 #[derive(Debug, Clone, Copy)]
 enum Far {
@@ -68,21 +110,26 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "vm_exit" => exit::cpuid(),
         "syscall_clock" => call::clock(),
         "syscall_futex" => call::futex(),
+        "vdso" => call::vdso(),
         "page_fault" => fault::anonymous(fault::Touch::First),
         "page_fault_again" => fault::anonymous(fault::Touch::Again),
         "wake_up" => wake_up::delay(),
         "lost" => gap::lost(),
-        "gap" => gap::length(),
+        "tick" => gap::tick(),
         "proc_fork" => process::fork(),
         "proc_fork_few" => process::fork_few(),
         "proc_fork_once" => process::fork_once(),
+        "proc_vfork" => process::vfork(),
         "proc_exec" => process::exec(argument()?),
         "pipe" => pipe::exchange(Far::Process, rest.first()),
         "pipe_threads" => pipe::exchange(Far::Thread, None),
-        "udp" => network::udp(Far::Process, rest.first()),
-        "udp_threads" => network::udp(Far::Thread, None),
-        "tcp" => network::tcp(Far::Process, rest.first()),
-        "tcp_threads" => network::tcp(Far::Thread, None),
+        "pipe_alone" => pipe::alone(),
+        "udp" => network::udp(Far::Process, rest.first(), Rhythm::OnEnd),
+        "udp_threads" => network::udp(Far::Thread, None, Rhythm::OnEnd),
+        "udp_few" => network::udp(Far::Thread, rest.first(), Rhythm::Few),
+        "tcp" => network::tcp(Far::Process, rest.first(), Rhythm::OnEnd),
+        "tcp_threads" => network::tcp(Far::Thread, None, Rhythm::OnEnd),
+        "tcp_few" => network::tcp(Far::Thread, rest.first(), Rhythm::Few),
         "connect" => network::connect(),
         _ => bail!("there is no reference {name}"),
     }

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 
-use super::{Far, time};
+use super::{Far, Rhythm};
 
 /// Bytes each way, as many as the agent sends.
 const MESSAGE: usize = 64;
@@ -55,7 +55,7 @@ fn local() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
-pub(super) fn udp(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
+pub(super) fn udp(far: Far, other_cpu: Option<&String>, rhythm: Rhythm) -> anyhow::Result<f64> {
     let (ours, theirs) = (UdpSocket::bind(local())?, UdpSocket::bind(local())?);
     ours.connect(theirs.local_addr()?)?;
     ours.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -70,14 +70,14 @@ pub(super) fn udp(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
         }
     })?;
     let mut message = [0; MESSAGE];
-    time(|| {
+    rhythm.time(|| {
         ours.send(&message)?;
         ensure!(ours.recv(&mut message)? == MESSAGE, "a short datagram");
         Ok(())
     })
 }
 
-pub(super) fn tcp(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
+pub(super) fn tcp(far: Far, other_cpu: Option<&String>, rhythm: Rhythm) -> anyhow::Result<f64> {
     let listener = TcpListener::bind(local())?;
     let address = listener.local_addr()?;
     let other = other_cpu.cloned();
@@ -95,7 +95,7 @@ pub(super) fn tcp(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut message = [0; MESSAGE];
-    time(|| {
+    rhythm.time(|| {
         stream.write_all(&message)?;
         Ok(stream.read_exact(&mut message)?)
     })

@@ -1,4 +1,5 @@
-//! `lat_pipe`: a byte there and back between two processes or threads, on one CPU or with the far end on another.
+//! `lat_pipe`: a byte there and back between two processes or threads, on one CPU or with the far end on another; and
+//! through a pipe by one thread.
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -31,6 +32,17 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
         waitpid(child, None)?;
     }
     seconds
+}
+
+/// A byte into a pipe and out of it again, by one thread.
+pub(super) fn alone() -> anyhow::Result<f64> {
+    let (reader, writer) = pipe()?;
+    let mut byte = [0];
+    time(|| {
+        ensure!(write(&writer, &[0])? == 1, "the pipe is full");
+        ensure!(read(&reader, &mut byte)? == 1, "the pipe is empty");
+        Ok(())
+    })
 }
 
 /// A child that answers on these ends; the parent's copies are closed.

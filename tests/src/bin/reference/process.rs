@@ -1,4 +1,4 @@
-//! `lat_proc fork` and `exec`: a child that ends at once, waited for; and the same as the agent's helper has it.
+//! `lat_proc fork` and `exec`, and the same by vfork: a child that ends at once, waited for; and the same as the agent's helper has it.
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
 use std::fs::File;
@@ -22,6 +22,26 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn fork() -> anyhow::Result<f64> {
     time(|| child_that(|| {}))
+}
+
+/// A child that borrows this process's memory until it ends, waited for.
+pub(super) fn vfork() -> anyhow::Result<f64> {
+    let flags = nix::libc::CLONE_VM | nix::libc::CLONE_VFORK | nix::libc::SIGCHLD;
+    let mut stack = vec![0_u8; 16 * PAGE];
+    time(|| {
+        let top = stack.as_mut_ptr_range().end.cast::<nix::libc::c_void>();
+        // SAFETY: the stack outlives the child, as this thread is held until the child has ended; it only ends.
+        let child = unsafe { nix::libc::clone(end_at_once, top, flags, std::ptr::null_mut()) };
+        ensure!(child > 0, "clone: {}", std::io::Error::last_os_error());
+        let child = nix::unistd::Pid::from_raw(child);
+        ensure!(waitpid(child, None)? == WaitStatus::Exited(child, 0), "the child did not end well");
+        Ok(())
+    })
+}
+
+extern "C" fn end_at_once(_: *mut nix::libc::c_void) -> nix::libc::c_int {
+    // SAFETY: ends the child without running anything of the parent's.
+    unsafe { nix::libc::_exit(0) }
 }
 
 /// A child that does this and ends, waited for.

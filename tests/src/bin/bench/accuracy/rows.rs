@@ -11,6 +11,9 @@ const CLOSE: f64 = 0.05;
 /// Goal for the rest.
 const NEAR: f64 = 0.10;
 
+const UDP_FEW: &str = "lat_udp in the agent's rhythm";
+const TCP_FEW: &str = "lat_tcp in the agent's rhythm";
+
 /// Rounds with a short pause: enough for a median that holds still.
 const fn ours<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str)]) -> Ours<'a> {
     Ours { probe, family, labels, figure: Figure::Median, rounds: 20, pause: "20ms", turns: 1 }
@@ -49,6 +52,10 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         let ours = ours("syscall", family, &labels);
         row(figure, reference, ours, Start::Pinned, CLOSE, "", &|| site.reference(&arguments));
     }
+    let vdso = ours("syscall", "tierprobe_syscall_vdso_seconds", &[]);
+    row("clock, by the vDSO", "lat_syscall's loop", vdso, Start::Pinned, CLOSE, "", &|| {
+        site.reference(&["vdso"])
+    });
     let exit = ours("vm_exit", "tierprobe_vm_exit_seconds", &[("instruction", "cpuid")]);
     row("cpuid", "cpuid in a loop, by RDTSC", exit, Start::Pinned, NEAR, "", &|| {
         site.reference(&["vm_exit"])
@@ -72,6 +79,13 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("pipes", "lat_pipe", same, Start::Pinned, NEAR, processes, &|| site.reference(&["pipe"]));
     row("pipes", "lat_pipe with threads", same, Start::Pinned, CLOSE, "", &|| {
         site.reference(&["pipe_threads"])
+    });
+    let alone = Ours {
+        figure: Figure::GaugeMedian,
+        ..ours("scheduler", "tierprobe_scheduler_pipe_control_seconds", &[])
+    };
+    row("a pipe alone", "lat_pipe's loop", alone, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["pipe_alone"])
     });
     let cross = ping_pong(&[("placement", "cross_cpu")]);
     row("pipes across CPUs", "lat_pipe", cross, Start::OnBoth, NEAR, "", &|| {
@@ -109,9 +123,11 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let alone = "oslat has the CPU for a second on end, the agent for 2 ms at a time, and counts the gaps that fall into \
                  them";
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
-    let gap = cpu("tierprobe_cpu_gap_median_seconds", Figure::GaugeMedian, 150, "4ms");
-    row("length of a gap", "oslat", gap, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.median));
-    for (figure, ours, argument) in [("lost time", lost, "lost"), ("length of a gap", gap, "gap")] {
+    let tick = cpu("tierprobe_cpu_tick_seconds", Figure::GaugeMedian, 150, "4ms");
+    row("timer tick", "oslat, median of all gaps", tick, Start::Pinned, NEAR, alone, &|| {
+        Ok(tools::oslat(place)?.median)
+    });
+    for (figure, ours, argument) in [("lost time", lost, "lost"), ("timer tick", tick, "tick")] {
         row(figure, "oslat's loop, 2 ms at a time", ours, Start::Pinned, NEAR, "", &|| {
             site.reference(&[argument])
         });
@@ -125,6 +141,8 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("fork", "lat_proc fork, as the helper", fork, Start::Pinned, NEAR, "", &|| {
         site.reference(&["proc_fork_few"])
     });
+    let vfork = spawn(&[("method", "vfork")]);
+    row("vfork", "lat_proc's loop", vfork, Start::Pinned, NEAR, larger, &|| site.reference(&["proc_vfork"]));
     let start = spawn(&[("method", "spawn")]);
     row("start of a program", "lat_proc exec", start, Start::Pinned, NEAR, "", &|| {
         site.reference(&["proc_exec", &agent])
@@ -156,7 +174,11 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         let labels =
             [("protocol", protocol), ("path", "loopback"), ("placement", "cross_cpu"), ("size", "64")];
         let ours = ours("network", "tierprobe_network_round_trip_seconds", &labels);
-        row(figure, reference, ours, Start::OnBoth, NEAR, "", &|| site.reference(&[protocol, &other]));
+        let rhythm = "lmbench's two have the CPUs on end; \"in the agent's rhythm\" they exchange a few messages after a \
+                      pause, which finds the far CPU idle in another way";
+        row(figure, reference, ours, Start::OnBoth, NEAR, rhythm, &|| site.reference(&[protocol, &other]));
+        let (few, reference) = (format!("{protocol}_few"), if protocol == "udp" { UDP_FEW } else { TCP_FEW });
+        row(figure, reference, ours, Start::OnBoth, NEAR, "", &|| site.reference(&[&few, &other]));
     }
     let connect = ours(
         "network",
