@@ -4,7 +4,7 @@
 //! that has all its blocks, then `fdatasync`: what a database's log does), `append_sync` (the same at the end of a file
 //! that grows, so that the file system writes its own books too), `clean_sync` (`fdatasync` with nothing to write, the
 //! control: what flushing costs alone), `read_buffered` (4 KiB from the page cache), `read_direct` (4 KiB from the
-//! device, absent where the file system has no `O_DIRECT`). Each is timed alone, the first of a round is the cold one.
+//! device, absent where the file system has no `O_DIRECT`; `check` says where it is refused). Each is timed alone, the first of a round is the cold one.
 //! The files have no name: nobody else sees them, and they are gone with the agent.
 //!
 //! Without a directory nothing is written. Every mount is classified all the same: `ephemeral` (a container's upper layer,
@@ -16,8 +16,9 @@
 //!
 //! A fast `fdatasync` proves no durability: a host or a controller may absorb the flush. `write_cache` says what the
 //! device claims. Other writers of the same file system share its journal, and a flush waits for theirs. The probe stops
-//! after 200 ms a directory, so that a slow disk does not hold up the others; a round has fewer samples then. Nor does a
-//! directory that fails: the others are measured, and `check` says which it was.
+//! after 200 ms a directory, so that a slow disk does not hold up the others; what it has no samples of then, `check` says,
+//! and the next round begins with what has waited longest, of which it takes a cold sample and a warm one at least. Nor does
+//! a directory that fails hold up the others: they are measured, and `check` says which it was.
 //!
 //! # Cost
 //!
@@ -190,8 +191,10 @@ impl Storage {
         } else {
             round.miss(&format!("writing in {}", target.directory), "no allowance left");
         }
-        for (operation, samples) in target.measure(may_write)? {
-            let labels = [LabelValue::Borrowed(operation), target.directory.clone().into()];
+        let measured = target.measure(may_write)?;
+        round.absent.extend(measured.absent);
+        for (operation, samples) in measured.samples {
+            let labels = [LabelValue::Borrowed(operation.as_str()), target.directory.clone().into()];
             round.add(&TIME, Some(&COLD), labels, samples);
         }
         Ok(())
