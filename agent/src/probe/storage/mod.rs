@@ -10,7 +10,9 @@
 //! Without a directory nothing is written. Every mount is classified all the same: `ephemeral` (a container's upper layer,
 //! a tmpfs, an emptyDir: gone with what it belongs to), `node_local` (a device of this machine), `attached` (a network
 //! file system, or a disk that the cloud or the host's storage provides), `unknown` (a virtual disk: its host decides),
-//! with the evidence, the device's write cache, and whether it rotates.
+//! with the evidence, the device's write cache, and whether it rotates. Volumes of Docker, Podman and Kubernetes are what
+//! their device is, below encryption, logical volumes and RAID; disks that Hyper-V makes are unknown, as Azure's temporary
+//! one is called the same. Nothing is asked of the mounts themselves: a server that is gone holds up nobody.
 //!
 //! # What distorts it
 //!
