@@ -21,9 +21,39 @@ fn restore(namespace: &Namespace, program: &Path, rules: usize) {
         writeln!(text, "-A INPUT -s 198.51.{high}.{low}/32 -p udp -m udp --dport 9 -j DROP").unwrap();
     }
     text.push_str("COMMIT\n");
+    feed(namespace, program, &text);
+}
+
+/// Has `program` restore what `text` says.
+fn feed(namespace: &Namespace, program: &Path, text: &str) {
     let mut child = namespace.command(program.to_str().unwrap()).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success(), "{}", program.display());
+}
+
+#[test]
+fn more_rules_than_are_counted_have_an_upper_bound() {
+    let _alone = alone();
+    let Some(nft) = need("iptables-nft-restore") else { return };
+    let Some(here) = Namespace::new() else { return };
+    let numbers = |jumps: usize, rules: usize| {
+        let mut text = String::from("*filter\n:INPUT ACCEPT [0:0]\n:OTHER - [0:0]\n");
+        for rule in 0..rules {
+            writeln!(text, "-A INPUT -s 198.51.{}.{}/32 -j DROP", rule / 250, rule % 250 + 1).unwrap();
+        }
+        text.extend(std::iter::repeat_n("-A INPUT -p udp -j OTHER\n", jumps));
+        text.push_str("-A OTHER -p udp -j RETURN\nCOMMIT\n");
+        feed(&here, &nft, &text);
+        let flags = ["--probe=netfilter", "--rounds=1"];
+        let record = record(here.command(binary::agent().to_str().unwrap()), &flags);
+        let labels = [("backend", "nft"), ("family", "ip"), ("table", "filter")];
+        ["tierprobe_netfilter_rules", "tierprobe_netfilter_rules_at_most"]
+            .map(|family| gauge(&record, family, &labels))
+    };
+    // A jump is a rule of its chain and a use of the other one.
+    assert_eq!(numbers(100, 4799), [Some(4900.0), None]);
+    assert_eq!(numbers(100, 4800), [None, Some(5001.0)]);
+    assert_eq!(numbers(0, 6000), [None, Some(6001.0)]);
 }
 
 /// The agent on one CPU in a namespace: a round trip then has no other placement.

@@ -119,7 +119,7 @@ fn device(files: &[(&str, &str)], links: &[(&str, &str)]) -> Kind {
         std::os::unix::fs::symlink(target, place(path)).unwrap();
     }
     let fs = HostFs::fixture(tree.path());
-    Kind::of(&of(&fs, None, &Device::Name("dev0".to_owned())).unwrap())
+    Kind::of(&of(&fs, &mut None, &Device::Name("dev0".to_owned())).unwrap())
 }
 
 #[test]
