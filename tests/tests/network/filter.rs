@@ -5,12 +5,16 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::errno::Errno;
+use nix::libc;
+use tierprobe_model::record::Outcome;
 use tierprobe_tests::binary;
+use tierprobe_tests::confine::seccomp::{self, Refusal};
 use tierprobe_tests::namespace::Namespace;
 use tierprobe_tests::need::need;
 use tierprobe_tests::scrape::value;
 
-use crate::said::{alone, echo, gauge, record, rounds, serving, smallest};
+use crate::said::{alone, echo, gauge, outcome, record, rounds, serving, smallest};
 
 /// Puts so many rules that never match into the table `filter`, in front of all packets that come in.
 fn restore(namespace: &Namespace, program: &Path, rules: usize) {
@@ -54,6 +58,36 @@ fn more_rules_than_are_counted_have_an_upper_bound() {
     assert_eq!(numbers(100, 4799), [Some(4900.0), None]);
     assert_eq!(numbers(100, 4800), [None, Some(5001.0)]);
     assert_eq!(numbers(0, 6000), [None, Some(6001.0)]);
+}
+
+#[test]
+fn what_may_not_be_asked_of_one_filter_is_asked_of_the_other() {
+    let _alone = alone();
+    let programs = ["iptables-legacy-restore", "iptables-nft-restore"].map(need);
+    let [Some(legacy), Some(nft)] = programs else { return };
+    let Some(here) = Namespace::new() else { return };
+    restore(&here, &legacy, 10);
+    restore(&here, &nft, 10);
+    // IPT_SO_GET_INFO of getsockopt(2), and the sockets that nf_tables is asked through.
+    let (get_info, netlink) = ((libc::SYS_getsockopt, 2, 64), (libc::SYS_socket, 0, 16));
+    let cases = [
+        (get_info, "legacy", "nft", "legacy iptables: asking the packet filter: getsockopt: "),
+        (netlink, "nft", "legacy", "nf_tables: asking the packet filter: socket: "),
+    ];
+    for ((call, which, value), lost, left, why) in cases {
+        for errno in [Errno::EPERM, Errno::EACCES] {
+            let mut command = Command::new(binary::agent());
+            let refusal = Refusal { call, argument: Some((which, value)), errno };
+            seccomp::confine(&mut command, seccomp::refusing(&[refusal]));
+            let record = here.enter(|| record(command, &["--probe=netfilter", "--rounds=1"]));
+            let (ended, reason) = outcome(&record, "netfilter");
+            assert!(ended == Outcome::Ok && reason.contains(why), "{lost}: {ended}: {reason}");
+            let count = |family, backend| gauge(&record, family, &[("backend", backend)]);
+            let families = ["tierprobe_netfilter_rules", "tierprobe_netfilter_rewrites_total"];
+            assert_eq!(families.map(|family| count(family, left)), [Some(10.0), Some(0.0)], "{lost}");
+            assert_eq!(families.map(|family| count(family, lost)), [None, None], "{lost}");
+        }
+    }
 }
 
 /// The agent on one CPU in a namespace: a round trip then has no other placement.

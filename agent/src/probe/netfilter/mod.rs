@@ -173,12 +173,13 @@ impl Probe for Netfilter {
             self.burst(window, placement, &mut round);
         }
         let listed = self.legacy.find_tables(&self.fs);
-        self.nft.find(&self.fs);
+        let found = self.nft.find(&self.fs);
         let [legacy, nft] = self.look();
         let listed =
             listed.map_err(|error| ProbeError::failed("listing the tables of legacy iptables", error));
         let legacy = listed.and_then(|()| legacy.map_err(|failure| refused(&self.fs, failure)));
-        let nft = nft.map_err(|failure| refused(&self.fs, failure));
+        let found = found.map_err(|why| ProbeError::failed("looking for nf_tables", why));
+        let nft = found.and_then(|()| nft.map_err(|failure| refused(&self.fs, failure)));
         if let Err(why) = &legacy
             && (nft.is_err() || !self.nft.is_there())
         {

@@ -60,8 +60,14 @@ impl Nft {
     }
 
     /// Looks whether it is loaded.
-    pub(super) fn find(&mut self, fs: &HostFs) {
-        self.is_there = self.is_built_in || fs.exists("/sys/module/nf_tables").unwrap_or(false);
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be known.
+    pub(super) fn find(&mut self, fs: &HostFs) -> Result<(), String> {
+        self.is_there = false;
+        self.is_there = self.is_built_in || is_loaded(fs)?;
+        Ok(())
     }
 
     /// How many transactions there were since the last look; none at the first.
@@ -201,6 +207,17 @@ fn table(body: &[u8], name: &[u8]) -> Option<Table> {
     Some((family, table_label(&text(name))))
 }
 
+/// Whether it is among the modules, by `/sys`, or by `/proc` where that is hidden.
+fn is_loaded(fs: &HostFs) -> Result<bool, String> {
+    let (folder, list) = ("/sys/module", "/proc/modules");
+    if fs.exists(folder) == Ok(true) {
+        let exists = fs.exists(&format!("{folder}/nf_tables"));
+        return exists.map_err(|error| format!("{folder}/nf_tables: {error}"));
+    }
+    let text = fs.text(list).map_err(|error| format!("{folder} is not to be seen, {list}: {error}"))?;
+    Ok(text.lines().any(|line| line.starts_with("nf_tables ")))
+}
+
 /// Whether it is part of the kernel's image, so that asking loads nothing. Where the list of those parts is hidden, as
 /// in a container, asking may load the module, once: nothing else would tell.
 fn is_built_in(fs: &HostFs) -> bool {
@@ -266,10 +283,16 @@ mod tests {
         assert!(is_built_in(&fs), "not known");
         write("lib/modules/6.1.0/modules.builtin", "kernel/net/netfilter/nf_log.ko\n");
         let mut nft = Nft::new(&fs);
-        nft.find(&fs);
+        nft.find(&fs).unwrap();
         assert!(!nft.is_there);
+        // Where /sys is hidden.
+        write("proc/modules", "nf_conntrack 1 0 - Live 0x0\nnf_tables 1 0 - Live 0x0\n");
+        nft.find(&fs).unwrap();
+        assert!(nft.is_there);
+        std::fs::remove_file(tree.path().join("proc/modules")).unwrap();
+        assert!(nft.find(&fs).unwrap_err().contains("/proc/modules: not found") && !nft.is_there);
         write("sys/module/nf_tables/refcnt", "0\n");
-        nft.find(&fs);
+        nft.find(&fs).unwrap();
         assert!(nft.is_there);
         write("lib/modules/6.1.0/modules.builtin", "kernel/net/netfilter/nf_tables.ko\n");
         assert!(is_built_in(&fs));

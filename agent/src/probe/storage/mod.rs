@@ -116,12 +116,15 @@ struct Storage {
 impl Probe for Storage {
     fn measure(&mut self, _: Placement) -> Result<Round, ProbeError> {
         let mut round = Round::default();
-        let (mounts, left_out) = match mounts::classify(&self.fs) {
-            Ok(mounts) => mounts,
+        let mounts = match mounts::classify(&self.fs) {
+            Ok((mounts, left_out)) => {
+                round.gauge(&LEFT_OUT, NO_LABELS, real(left_out));
+                mounts
+            }
             Err(why) if self.settings.directories.is_empty() => return Err(why),
             Err(why) => {
                 round.miss("mounts", why);
-                Default::default()
+                Vec::new()
             }
         };
         for mount in mounts {
@@ -135,8 +138,6 @@ impl Probe for Storage {
             ];
             round.gauge(&MOUNT, labels, 1.0);
         }
-        round.gauge(&LEFT_OUT, NO_LABELS, real(left_out));
-
         for directory in self.turns.order(self.settings.directories.clone()) {
             if let Err(why) = self.directory(&directory, &mut round) {
                 // What is wrong with it may pass.
