@@ -29,7 +29,7 @@
 //! The far end is part of a peer's round trip: its load, its idle states, and the wake-up of its echoing thread, which
 //! is not pinned. What is lost is in no quantile, so that a way that loses much looks faster than it is: read
 //! `tierprobe_network_exchanges_total` beside it. An own kernel on the far side is only recognised by its boot id.
-//! By files alone, macvlan, ipvlan and dummy are `other`. Only the first device of a route shows: from within a pod a whole overlay looks like `veth`. Options of Geneve and
+//! By files alone, macvlan, ipvlan, dummy and a pair whose ends have the same number are `other`. Only the first device of a route shows: from within a pod a whole overlay looks like `veth`. Options of Geneve and
 //! GRE are in no header length. Policy routing by mark or port is not followed.
 //!
 //! # Cost

@@ -99,10 +99,28 @@ mod tests {
 
     #[test]
     fn the_way_out_of_this_machine_is_found_without_sending_anything() {
-        // TEST-NET-2: nobody's. Without a route there is no way, and nothing to say.
-        let Ok(path) = find(&HostFs::live(), "198.51.100.1".parse().unwrap()) else { return };
-        assert!(path.kind != Kind::Loopback && path.mtu.is_some(), "{path:?}");
-        println!("{path:?}");
+        // TEST-NET-2: nobody's. By netlink and by files it is the same device, or there is none by either.
+        let (fs, address) = (HostFs::live(), "198.51.100.1".parse().unwrap());
+        let by_files = find_with(&fs, &mut None, address);
+        let path = match find(&fs, address) {
+            Ok(path) => path,
+            Err(why) => {
+                assert!(
+                    why.starts_with("no route to 198.51.100.1") && by_files.is_err(),
+                    "{why}: {by_files:?}"
+                );
+                return;
+            }
+        };
+        let by_files = by_files.unwrap();
+        assert!(path.mtu.is_some_and(|mtu| mtu >= 68), "{path:?}");
+        assert_eq!((path.mtu, &path.driver), (by_files.mtu, &by_files.driver));
+        // Some kinds have nothing of their own in the files.
+        assert!(path.kind != Kind::Loopback, "{path:?}");
+        assert!(
+            by_files.kind == path.kind || by_files.kind == Kind::Other,
+            "{path:?}, by files {by_files:?}"
+        );
     }
 
     #[test]
