@@ -121,7 +121,8 @@ fn parse(body: &[u8]) -> Option<Link> {
         }
     }
     // The other end of a pair is not below it.
-    if link.made_as.as_deref() != Some("veth") && !is_elsewhere && link.lower.is_none() {
+    let is_pair = matches!(link.made_as.as_deref(), Some("veth" | "netkit"));
+    if !is_pair && !is_elsewhere && link.lower.is_none() {
         link.lower = below.map(Device::Index);
     }
     Some(link)
