@@ -106,6 +106,12 @@ pub trait Probe: Send {
         Helpers::default()
     }
 
+    /// Told before its next round that tasks wait for a CPU most of the time: whether it leaves that round out, where its
+    /// [`Spec`] says that it may. One that goes on may leave out what costs others more than a moment.
+    fn feels_pressure(&mut self) -> bool {
+        true
+    }
+
     /// Whether it wants to be asked for news once a second between its rounds.
     fn listens(&self) -> bool {
         false

@@ -12,7 +12,8 @@
 //! rounds, and follows one with a burst: 300 round trips of 64 bytes, 100 a second, over UDP to the first peer or else
 //! over loopback on one CPU, each from the instant at which it was due until its reply, so that a late start counts.
 //! There is one burst after a rewrite in five minutes at most (`window="rewrite"`), and after it one more as its control
-//! when ten seconds have passed without a rewrite (`window="quiet"`), which is dropped if one comes into it. The claim
+//! when ten seconds have passed without a rewrite (`window="quiet"`), which is dropped if one comes into it. While tasks
+//! wait for a CPU most of the time (`--probe.pressure`) there is none after a rewrite, and the control waits. The claim
 //! that rewrites cost jitter is the difference of the two.
 //!
 //! # What distorts it
@@ -129,6 +130,7 @@ fn prepare(site: &Site<'_>) -> Result<Box<dyn Probe>, ProbeError> {
         lost: [0; Window::ALL.len()],
         partner: None,
         peer: site.settings.network.peers.first().map(|peer| peer.address),
+        is_pressed: false,
     }))
 }
 
@@ -163,13 +165,19 @@ struct Netfilter {
     /// Answers bursts over loopback; started by the first of them.
     partner: Option<Partner>,
     peer: Option<SocketAddr>,
+    /// Whether tasks wait for a CPU most of the time, as of this round.
+    is_pressed: bool,
 }
 
 impl Probe for Netfilter {
     fn measure(&mut self, placement: Placement) -> Result<Round, ProbeError> {
         let mut round = Round::default();
         // First, while the rewrite is fresh.
-        if let Some(window) = self.windows.take(clock::monotonic_nanos()) {
+        if std::mem::take(&mut self.is_pressed) {
+            if self.windows.give_way() {
+                round.miss("burst", "tasks wait for a CPU, which its messages would make worse");
+            }
+        } else if let Some(window) = self.windows.take(clock::monotonic_nanos()) {
             self.burst(window, placement, &mut round);
         }
         let listed = self.legacy.find_tables(&self.fs);
@@ -204,6 +212,12 @@ impl Probe for Netfilter {
 
     fn take_helpers(&mut self) -> Helpers {
         self.partner.as_mut().map_or_else(Helpers::default, Partner::take)
+    }
+
+    /// Rules cost others nothing; three hundred messages to a peer do.
+    fn feels_pressure(&mut self) -> bool {
+        self.is_pressed = true;
+        false
     }
 
     fn listens(&self) -> bool {

@@ -9,7 +9,8 @@
 //!
 //! To each configured peer, the echo service of another agent, with 64 bytes and with as many as fit into one packet
 //! of the path (`size="mtu"`, 9000 bytes of packet at most); loopback is then measured with packets of 1500 bytes,
-//! too, as the control of what only copying costs. The reply says which kernel and which CPU answered: a peer on
+//! too, as the control of what only copying costs: it belongs to the peers' series of that size, and without a peer there is
+//! none, as it would cost every host 46 series that are compared with nothing. The reply says which kernel and which CPU answered: a peer on
 //! another kernel is `remote`; on this one each sample is `same_cpu` or `cross_cpu` by where it was answered, because
 //! the echoing thread goes where the scheduler wants it. Eight samples of each kind after the cold one and two of
 //! warm-up, none of warm-up where the way takes longer than 2 ms.

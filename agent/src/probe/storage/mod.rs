@@ -155,6 +155,11 @@ impl Probe for Storage {
         }
         Ok(round)
     }
+
+    /// Without a directory it reads a few files of the kernel.
+    fn feels_pressure(&mut self) -> bool {
+        !self.settings.directories.is_empty()
+    }
 }
 
 impl Storage {
@@ -213,6 +218,13 @@ mod tests {
     fn storage(directories: &[&tempfile::TempDir], daily_bytes: u64) -> Storage {
         let directories = directories.iter().map(|directory| directory.path().to_owned()).collect();
         Storage::new(&HostFs::live(), Settings { directories, daily_bytes })
+    }
+
+    #[test]
+    fn only_what_writes_pauses_under_pressure() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(storage(&[&directory], 0).feels_pressure());
+        assert!(!storage(&[], 0).feels_pressure());
     }
 
     #[test]
