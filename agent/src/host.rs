@@ -214,12 +214,12 @@ impl HostFs {
         let directory = self.open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
         let mut names = Vec::new();
         for entry in Dir::from_fd(directory)? {
-            // The next call would say the same, for ever.
+            // Whoever is refused once is refused again, without an end.
             let name = entry?.file_name().to_string_lossy().into_owned();
             if name != "." && name != ".." {
                 names.push(name);
             }
-            if names.len() == MAX_DIR_ENTRIES {
+            if names.len() >= MAX_DIR_ENTRIES {
                 break;
             }
         }

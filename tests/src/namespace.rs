@@ -59,12 +59,19 @@ impl Namespace {
         ip(&[&["-n", self.name.as_str()], arguments].concat());
     }
 
-    /// Runs `ip` in it. Whether it succeeded: not every kernel has every kind of link.
-    #[must_use]
-    pub fn try_ip(&self, arguments: &[&str]) -> bool {
+    /// Runs `ip` in it: not every kernel has every kind of link.
+    ///
+    /// # Errors
+    ///
+    /// What it said.
+    pub fn try_ip(&self, arguments: &[&str]) -> Result<(), String> {
         let mut command = Command::new("ip");
-        command.args(["-n", &self.name]).args(arguments);
-        command.output().is_ok_and(|output| output.status.success())
+        let output = command.args(["-n", &self.name]).args(arguments).output();
+        let output = output.map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 
     /// A command that runs in it, with a `/sys` that shows its devices.

@@ -42,9 +42,6 @@ pub struct Spec {
     pub operations: Option<u32>,
     /// Whether waiting for the CPU is part of what it measures; elsewhere it disturbs the round.
     pub measures_waiting: bool,
-    /// Whether it costs others more than a moment of one CPU, so that it pauses while tasks wait for a CPU most of the
-    /// time.
-    pub pauses_under_pressure: bool,
     /// What it publishes.
     pub families: &'static [&'static Family],
     /// Makes the probe ready to run.
@@ -104,6 +101,12 @@ pub trait Probe: Send {
     /// What its other threads and processes have done since this was last asked, whatever became of the round.
     fn take_helpers(&mut self) -> Helpers {
         Helpers::default()
+    }
+
+    /// Told before a round that tasks wait for a CPU most of the time: whether it leaves the round out, because it would
+    /// cost others more than a moment of one CPU. One that goes on may leave out a part.
+    fn feels_pressure(&mut self) -> bool {
+        false
     }
 
     /// Whether it wants to be asked for news once a second between its rounds.

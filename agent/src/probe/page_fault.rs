@@ -78,7 +78,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(PLAN.operations),
     measures_waiting: false,
-    pauses_under_pressure: false,
     families: &[&FAULT, &COLD, &FRESH, &FRESH_LONGEST, &HUGE, &RATIO],
     prepare: |site| Ok(Box::new(PageFault { huge_bytes: huge_bytes(site.fs) })),
 };

@@ -42,7 +42,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(PLAN.operations),
     measures_waiting: false,
-    pauses_under_pressure: false,
     families: &[&EXIT, &COLD],
     prepare: |site| prepare(site.tier),
 };

@@ -140,6 +140,12 @@ impl Turn<'_> {
         Some(self.reports.push_mut(report))
     }
 
+    /// Tells a probe that tasks wait for a CPU most of the time. Whether it leaves its round out.
+    pub fn pauses(&mut self, probe: usize) -> bool {
+        let ready = self.runner.probes.get_mut(probe).and_then(|entry| entry.ready.as_mut().ok());
+        ready.is_some_and(|ready| ready.feels_pressure())
+    }
+
     /// Whether none has run in it yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -105,8 +105,7 @@ fn turn(
         // What does not fit into the rest of the slot would run in somebody else's; unless it comes first and cannot
         // have more.
         let lasts = if turn.is_empty() { 0 } else { last_nanos(snapshot, probe) };
-        let pauses = snapshot.probes.get(probe).is_some_and(|state| state.spec.pauses_under_pressure);
-        let reason = if is_pressed && pauses {
+        let reason = if is_pressed && turn.pauses(probe) {
             Skip::Pressure
         } else if !account.is_open(due.is_urgent) {
             Skip::Budget

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod cpuid;
+pub mod failure;
 pub mod memory;
 pub mod netfilter;
 pub mod netlink;

@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use nix::errno::Errno;
 use nix::libc;
 
+use super::failure::Failure;
+
 /// `IPT_SO_GET_INFO` and `IP6T_SO_GET_INFO` (`linux/netfilter_ipv4/ip_tables.h`, `…ipv6/ip6_tables.h`).
 const GET_INFO: libc::c_int = 64;
 
@@ -35,18 +37,19 @@ pub struct TableInfo {
 ///
 /// # Errors
 ///
-/// What the kernel said: `EPERM` without `CAP_NET_ADMIN`, `ENOENT` for no such table.
-pub fn table_info(socket: BorrowedFd<'_>, is_ipv6: bool, table: &str) -> Result<TableInfo, Errno> {
+/// What getsockopt(2) said: `EPERM` without `CAP_NET_ADMIN`, `ENOENT` for no such table.
+pub fn table_info(socket: BorrowedFd<'_>, is_ipv6: bool, table: &str) -> Result<TableInfo, Failure> {
     let mut info = [0_u8; INFO_BYTES];
     let name = info.get_mut(..NAME_BYTES - 1).and_then(|name| name.get_mut(..table.len()));
-    name.ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(table.as_bytes());
+    name.ok_or(Failure::answer(Errno::ENAMETOOLONG))?.copy_from_slice(table.as_bytes());
     let level = if is_ipv6 { libc::IPPROTO_IPV6 } else { libc::IPPROTO_IP };
-    let mut length = libc::socklen_t::try_from(size_of_val(&info)).map_err(|_| Errno::EINVAL)?;
+    let mut length = libc::socklen_t::try_from(size_of_val(&info)).unwrap_or(0);
     // SAFETY: the kernel reads and writes at most `length` bytes of the array, which is that long.
     let result = unsafe {
         libc::getsockopt(socket.as_raw_fd(), level, GET_INFO, info.as_mut_ptr().cast(), &raw mut length)
     };
-    Errno::result(result)?;
-    let number = |at: usize| info.get(at..).and_then(super::netlink::int).ok_or(Errno::EBADMSG);
+    Errno::result(result).map_err(Failure::of("getsockopt"))?;
+    let number =
+        |at: usize| info.get(at..).and_then(super::netlink::int).ok_or(Failure::answer(Errno::EBADMSG));
     Ok(TableInfo { hooks: number(HOOKS)?.count_ones(), entries: number(ENTRIES)?, bytes: number(SIZE)? })
 }

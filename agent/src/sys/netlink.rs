@@ -13,6 +13,8 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use super::failure::Failure;
+
 /// Bytes of a message's header: length, type, flags, sequence number, port.
 const HEADER_BYTES: usize = 16;
 
@@ -68,15 +70,17 @@ impl Netlink {
     ///
     /// # Errors
     ///
-    /// What the kernel said, such as `EAFNOSUPPORT` where a filter forbids the address family.
-    pub fn open(subject: Subject) -> Result<Self, Errno> {
+    /// Which call failed and with what, such as `EAFNOSUPPORT` where a filter forbids the address family.
+    pub fn open(subject: Subject) -> Result<Self, Failure> {
         let protocol = match subject {
             Subject::Route => SockProtocol::NetlinkRoute,
             Subject::Netfilter => SockProtocol::NetlinkNetFilter,
         };
-        let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
-        setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(TIMEOUT_MILLIS))?;
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)
+            .map_err(Failure::of("socket"))?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0)).map_err(Failure::of("bind"))?;
+        setsockopt(&socket, ReceiveTimeout, &TimeVal::milliseconds(TIMEOUT_MILLIS))
+            .map_err(Failure::of("setsockopt"))?;
         Ok(Self { socket, sequence: 0, buffer: Vec::new() })
     }
 
@@ -84,37 +88,37 @@ impl Netlink {
     ///
     /// # Errors
     ///
-    /// What the kernel said; `EINTR` where it changed while it was read; `EOVERFLOW` where `each` has stopped. After an
-    /// error answers may still be on their way, and the socket is not to be used again.
+    /// The call that failed, or what the kernel answered; `EINTR` where it changed while it was read; `EOVERFLOW` where
+    /// `each` has stopped. After an error answers may still be on their way, and the socket is not to be used again.
     pub fn ask(
         &mut self,
         kind: u16,
         extent: Extent,
         body: &[u8],
         mut each: impl FnMut(u16, &[u8]) -> bool,
-    ) -> Result<(), Errno> {
+    ) -> Result<(), Failure> {
         self.sequence = self.sequence.wrapping_add(1);
         let flags = NLM_F_REQUEST | if extent == Extent::All { NLM_F_DUMP } else { NLM_F_ACK };
-        let request = message(kind, flags, self.sequence, body)?;
-        send(self.socket.as_raw_fd(), &request, MsgFlags::empty())?;
+        let request = message(kind, flags, self.sequence, body).map_err(Failure::answer)?;
+        send(self.socket.as_raw_fd(), &request, MsgFlags::empty()).map_err(Failure::of("sendto"))?;
         self.buffer.resize(BUFFER_BYTES, 0);
         loop {
             let length = match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
                 Err(Errno::EINTR) => continue,
-                received => received?,
+                received => received.map_err(Failure::of("recvfrom"))?,
             };
             for answer in messages(self.buffer.get(..length).unwrap_or_default()) {
                 if answer.sequence != self.sequence {
                     continue;
                 }
                 if answer.flags & NLM_F_DUMP_INTR != 0 {
-                    return Err(Errno::EINTR);
+                    return Err(Failure::answer(Errno::EINTR));
                 }
                 match answer.kind {
                     NLMSG_DONE => return Ok(()),
-                    NLMSG_ERROR => return verdict(answer.body),
+                    NLMSG_ERROR => return verdict(answer.body).map_err(Failure::answer),
                     kind if each(kind, answer.body) => {}
-                    _ => return Err(Errno::EOVERFLOW),
+                    _ => return Err(Failure::answer(Errno::EOVERFLOW)),
                 }
             }
         }
@@ -244,14 +248,14 @@ mod tests {
     fn what_the_kernel_refuses_is_an_error_by_its_name() {
         let mut netlink = Netlink::open(Subject::Route).unwrap();
         let refused = netlink.ask(GETLINK, Extent::One, &of_interface(0x7fff_fff0), |_, _| true);
-        assert_eq!(refused, Err(Errno::ENODEV));
+        assert_eq!(refused, Err(Failure::answer(Errno::ENODEV)));
     }
 
     #[test]
     fn whoever_has_enough_stops() {
         let mut netlink = Netlink::open(Subject::Route).unwrap();
         let stopped = netlink.ask(GETLINK, Extent::All, &of_interface(0), |_, _| false);
-        assert_eq!(stopped, Err(Errno::EOVERFLOW));
+        assert_eq!(stopped, Err(Failure::answer(Errno::EOVERFLOW)));
     }
 
     proptest! {

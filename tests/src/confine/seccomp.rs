@@ -9,17 +9,18 @@ use std::process::Command;
 use nix::errno::Errno;
 use nix::libc;
 
-/// Where `struct seccomp_data` has the number of the call, and its first argument.
+/// Where `struct seccomp_data` has the number of the call, its first argument, and how far apart arguments are.
 const NUMBER: u32 = 0;
 const FIRST_ARGUMENT: u32 = 16;
+const ARGUMENT_BYTES: u32 = 8;
 
 /// A call that is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Refusal {
     /// Its number.
     pub call: libc::c_long,
-    /// Its first argument, if only that is refused; the lower half of it is looked at.
-    pub first_argument: Option<u32>,
+    /// Which of its arguments, from 0, must be what for it to be refused; the lower half is looked at.
+    pub argument: Option<(u32, u32)>,
     /// What it fails with.
     pub errno: Errno,
 }
@@ -69,15 +70,15 @@ pub fn long(instructions: usize) -> Vec<libc::sock_filter> {
 pub fn refusing(refusals: &[Refusal]) -> Vec<libc::sock_filter> {
     let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
     let mut filter = Vec::new();
-    for Refusal { call, first_argument, errno } in refusals {
+    for Refusal { call, argument, errno } in refusals {
         let refused = answer(libc::SECCOMP_RET_ERRNO | u32::try_from(*errno as i32).unwrap());
         let call = u32::try_from(*call).unwrap();
         filter.push(load(NUMBER));
-        match first_argument {
+        match argument {
             None => filter.extend([jump(equal, call, 0, 1), refused]),
-            Some(value) => filter.extend([
+            Some((which, value)) => filter.extend([
                 jump(equal, call, 0, 3),
-                load(FIRST_ARGUMENT),
+                load(FIRST_ARGUMENT + which * ARGUMENT_BYTES),
                 jump(equal, *value, 0, 1),
                 refused,
             ]),

@@ -19,12 +19,19 @@ const SET_TIMERSLACK: u32 = 29;
 const GET_CPUID: u32 = 0x1011;
 const FORK: u32 = 0x0120_0011;
 const VFORK: u32 = 0x4111;
+/// The family of sockets to the kernel itself.
+const NETLINK: u32 = 16;
 
 const PINNED: Expected = Failed("cannot be pinned to a CPU (sched_setaffinity)");
 
 /// A call, its first argument, what the probes say, and series that are gone.
-type Row =
-    (&'static str, libc::c_long, Option<u32>, &'static [(&'static str, Expected)], &'static [&'static str]);
+type Row = (
+    &'static str,
+    libc::c_long,
+    Option<(u32, u32)>,
+    &'static [(&'static str, Expected)],
+    &'static [&'static str],
+);
 
 const ROWS: &[Row] = &[
     (
@@ -37,7 +44,7 @@ const ROWS: &[Row] = &[
     (
         "clock_gettime",
         libc::SYS_clock_gettime,
-        Some(MONOTONIC),
+        Some((0, MONOTONIC)),
         &[("syscall", Lacks("clock_gettime: "))],
         &["syscall=\"clock_gettime\""],
     ),
@@ -51,14 +58,14 @@ const ROWS: &[Row] = &[
     (
         "clock_nanosleep",
         libc::SYS_clock_nanosleep,
-        Some(MONOTONIC),
+        Some((0, MONOTONIC)),
         &[("scheduler", Lacks("wake-ups: clock_nanosleep: "))],
         &["tierprobe_scheduler_wakeup"],
     ),
     (
         "PR_SET_TIMERSLACK",
         libc::SYS_prctl,
-        Some(SET_TIMERSLACK),
+        Some((0, SET_TIMERSLACK)),
         &[("scheduler", Lacks("wake-ups: the timer slack stays at "))],
         &["tierprobe_scheduler_wakeup"],
     ),
@@ -89,8 +96,8 @@ const ROWS: &[Row] = &[
         ],
         &["tierprobe_scheduler_ping_pong"],
     ),
-    ("fork", libc::SYS_clone, Some(FORK), &[("spawn", Lacks("fork: "))], &["method=\"fork\""]),
-    ("vfork", libc::SYS_clone, Some(VFORK), &[("spawn", Lacks("vfork: "))], &["method=\"vfork\""]),
+    ("fork", libc::SYS_clone, Some((0, FORK)), &[("spawn", Lacks("fork: "))], &["method=\"fork\""]),
+    ("vfork", libc::SYS_clone, Some((0, VFORK)), &[("spawn", Lacks("vfork: "))], &["method=\"vfork\""]),
     (
         "madvise",
         libc::SYS_madvise,
@@ -112,8 +119,70 @@ const ROWS: &[Row] = &[
         &[("storage", Failed(": overwrite_sync: "))],
         &["tierprobe_storage_seconds"],
     ),
+    (
+        "socket",
+        libc::SYS_socket,
+        None,
+        &[
+            ("network", Failed("a socket over loopback: ")),
+            ("netfilter", Failed("asking the packet filter: socket: ")),
+        ],
+        &["tierprobe_network_round_trip_seconds"],
+    ),
+    (
+        "a socket to netlink",
+        libc::SYS_socket,
+        Some((0, NETLINK)),
+        &[("netfilter", Failed("asking the packet filter: socket: "))],
+        &["tierprobe_netfilter_rewrites_total"],
+    ),
+    (
+        "bind",
+        libc::SYS_bind,
+        None,
+        &[
+            ("network", Failed("a socket over loopback: ")),
+            ("netfilter", Failed("asking the packet filter: bind: ")),
+        ],
+        &["tierprobe_network_round_trip_seconds"],
+    ),
+    (
+        "sendto",
+        libc::SYS_sendto,
+        None,
+        &[
+            ("network", Failed("UDP over loopback: ")),
+            ("netfilter", Failed("asking the packet filter: sendto: ")),
+        ],
+        &["tierprobe_network_round_trip_seconds"],
+    ),
+    (
+        "O_TMPFILE",
+        libc::SYS_openat,
+        Some((2, (libc::O_RDWR | libc::O_TMPFILE | libc::O_CLOEXEC).cast_unsigned())),
+        &[("storage", Failed(": cannot make a file: "))],
+        &["tierprobe_storage_seconds"],
+    ),
+    (
+        "getdents64",
+        libc::SYS_getdents64,
+        None,
+        &[("memory", Lacks("what the machine has: /sys/firmware/memmap: "))],
+        &["tierprobe_memory_hardware_bytes"],
+    ),
+    (
+        "readlinkat",
+        libc::SYS_readlinkat,
+        None,
+        &[("boot", Lacks("when the kernel started: /proc/self/ns/time: "))],
+        &["tierprobe_boot_start_timestamp_seconds{of=\"kernel\"}"],
+    ),
+    // Only legacy tables are asked about through it, where there are any.
+    ("getsockopt", libc::SYS_getsockopt, None, &[], &[]),
+    // Blocks come by writing, then.
+    ("fallocate", libc::SYS_fallocate, None, &[], &[]),
     #[cfg(target_arch = "x86_64")]
-    ("ARCH_GET_CPUID", libc::SYS_arch_prctl, Some(GET_CPUID), &[], &[]),
+    ("ARCH_GET_CPUID", libc::SYS_arch_prctl, Some((0, GET_CPUID)), &[], &[]),
 ];
 
 #[test]
@@ -127,7 +196,7 @@ fn a_call_that_is_refused_costs_what_it_is_needed_for_and_nothing_else() {
         .map(|(errno, row)| {
             let agent = move || {
                 let mut command = Command::new(&place.agent);
-                let refusal = Refusal { call: row.1, first_argument: row.2, errno };
+                let refusal = Refusal { call: row.1, argument: row.2, errno };
                 seccomp::confine(&mut command, seccomp::refusing(&[refusal]));
                 command
             };
@@ -155,7 +224,7 @@ fn where_cpuid_faults_its_exit_is_not_measured() {
         let mut command = Command::new(&place.agent);
         let faults = Refusal {
             call: libc::SYS_arch_prctl,
-            first_argument: Some(GET_CPUID),
+            argument: Some((0, GET_CPUID)),
             errno: Errno::UnknownErrno,
         };
         seccomp::confine(&mut command, seccomp::refusing(&[faults]));
@@ -173,8 +242,7 @@ fn where_cpuid_faults_its_exit_is_not_measured() {
 #[test]
 fn the_budget_is_kept_without_the_clock_of_cpu_time() {
     let (place, _) = &*CONTROL;
-    let refusal =
-        |call, first_argument| Refusal { call, first_argument: Some(first_argument), errno: Errno::EPERM };
+    let refusal = |call, first| Refusal { call, argument: Some((0, first)), errno: Errno::EPERM };
     let clock = refusal(libc::SYS_clock_gettime, THREAD_CPUTIME);
     let usage = refusal(libc::SYS_getrusage, RUSAGE_THREAD);
     for refused in [&[][..], &[clock], &[clock, usage]] {

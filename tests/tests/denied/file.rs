@@ -33,18 +33,24 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
             name: "no /proc".to_owned(),
             agent: &proc,
             expected: vec![
+                ("boot", Unsupported("nor /proc/1/stat tells")),
                 ("memory", Unsupported("/proc/meminfo")),
                 ("cpu", Lacks("steal: /proc/stat: ")),
                 ("spawn", Unsupported("is /proc mounted, and /dev?")),
                 ("storage", Lacks("mounts: /proc/self/mountinfo")),
-                ("netfilter", Unsupported("CAP_NET_ADMIN")),
+                ("netfilter", Unsupported("/proc/self/status: not found")),
             ],
-            absent: vec!["tierprobe_storage_mount_info", "tierprobe_cpu_unexplained_ratio"],
+            absent: vec![
+                "tierprobe_boot_start_timestamp_seconds",
+                "tierprobe_storage_mount_info",
+                "tierprobe_storage_mounts_left_out",
+                "tierprobe_cpu_unexplained_ratio",
+            ],
         },
         Case {
             name: "no /sys".to_owned(),
             agent: &sys,
-            expected: vec![],
+            expected: vec![("memory", Lacks("what the machine has: /sys/firmware/memmap: not found"))],
             absent: vec!["tierprobe_memory_hardware_bytes", "tierprobe_page_fault_huge_seconds"],
         },
         Case {
@@ -60,7 +66,7 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
         Case {
             name: "no control groups".to_owned(),
             agent: &cgroup,
-            expected: vec![],
+            expected: vec![("memory", Lacks("the control group: none with the controller memory"))],
             absent: vec!["tierprobe_memory_cgroup_bytes"],
         },
         Case {

@@ -49,6 +49,23 @@ fn a_flush_takes_what_the_file_system_takes_for_it() {
     assert!(long < 0.020, "{long} s for a delay of 10 ms");
 }
 
+#[test]
+fn on_a_slow_disk_each_operation_has_its_turn() {
+    let _alone = alone();
+    let mount = tempfile::tempdir().unwrap();
+    // Four flushes take longer than a round may.
+    let slow = Slow::new(Duration::from_millis(60));
+    let mounted = fuser::spawn_mount(slow, mount.path(), &fuser::Config::default());
+    let Some(_session) = have("a FUSE mount", mounted) else { return };
+    let measured = Measured::by(&mut storage(mount.path(), "8"));
+    let (_, reason) = measured.outcome("storage");
+    for operation in ["overwrite_sync", "clean_sync", "append_sync", "read_buffered"] {
+        let rounds = measured.quantiles("tierprobe_storage_seconds", &[("operation", operation)]);
+        assert!(rounds.len() >= 2, "{operation}: {} rounds; {reason}", rounds.len());
+    }
+    assert!(reason.contains("no time left for "), "{reason:?}");
+}
+
 /// `major:minor` of the disk that holds `directory`.
 fn disk(directory: &Path) -> Result<String, String> {
     let device = std::fs::metadata(directory).unwrap().st_dev();

@@ -5,12 +5,16 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::errno::Errno;
+use nix::libc;
+use tierprobe_model::record::Outcome;
 use tierprobe_tests::binary;
+use tierprobe_tests::confine::seccomp::{self, Refusal};
 use tierprobe_tests::namespace::Namespace;
 use tierprobe_tests::need::need;
 use tierprobe_tests::scrape::value;
 
-use crate::said::{alone, echo, gauge, record, rounds, serving, smallest};
+use crate::said::{alone, echo, gauge, outcome, record, rounds, serving, smallest};
 
 /// Puts so many rules that never match into the table `filter`, in front of all packets that come in.
 fn restore(namespace: &Namespace, program: &Path, rules: usize) {
@@ -21,9 +25,69 @@ fn restore(namespace: &Namespace, program: &Path, rules: usize) {
         writeln!(text, "-A INPUT -s 198.51.{high}.{low}/32 -p udp -m udp --dport 9 -j DROP").unwrap();
     }
     text.push_str("COMMIT\n");
+    feed(namespace, program, &text);
+}
+
+/// Has `program` restore what `text` says.
+fn feed(namespace: &Namespace, program: &Path, text: &str) {
     let mut child = namespace.command(program.to_str().unwrap()).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success(), "{}", program.display());
+}
+
+#[test]
+fn more_rules_than_are_counted_have_an_upper_bound() {
+    let _alone = alone();
+    let Some(nft) = need("iptables-nft-restore") else { return };
+    let Some(here) = Namespace::new() else { return };
+    let numbers = |jumps: usize, rules: usize| {
+        let mut text = String::from("*filter\n:INPUT ACCEPT [0:0]\n:OTHER - [0:0]\n");
+        for rule in 0..rules {
+            writeln!(text, "-A INPUT -s 198.51.{}.{}/32 -j DROP", rule / 250, rule % 250 + 1).unwrap();
+        }
+        text.extend(std::iter::repeat_n("-A INPUT -p udp -j OTHER\n", jumps));
+        text.push_str("-A OTHER -p udp -j RETURN\nCOMMIT\n");
+        feed(&here, &nft, &text);
+        let flags = ["--probe=netfilter", "--rounds=1"];
+        let record = record(here.command(binary::agent().to_str().unwrap()), &flags);
+        let labels = [("backend", "nft"), ("family", "ip"), ("table", "filter")];
+        ["tierprobe_netfilter_rules", "tierprobe_netfilter_rules_at_most"]
+            .map(|family| gauge(&record, family, &labels))
+    };
+    // A jump is a rule of its chain and a use of the other one.
+    assert_eq!(numbers(100, 4799), [Some(4900.0), None]);
+    assert_eq!(numbers(100, 4800), [None, Some(5001.0)]);
+    assert_eq!(numbers(0, 6000), [None, Some(6001.0)]);
+}
+
+#[test]
+fn what_may_not_be_asked_of_one_filter_is_asked_of_the_other() {
+    let _alone = alone();
+    let programs = ["iptables-legacy-restore", "iptables-nft-restore"].map(need);
+    let [Some(legacy), Some(nft)] = programs else { return };
+    let Some(here) = Namespace::new() else { return };
+    restore(&here, &legacy, 10);
+    restore(&here, &nft, 10);
+    // IPT_SO_GET_INFO of getsockopt(2), and the sockets that nf_tables is asked through.
+    let (get_info, netlink) = ((libc::SYS_getsockopt, 2, 64), (libc::SYS_socket, 0, 16));
+    let cases = [
+        (get_info, "legacy", "nft", "legacy iptables: asking the packet filter: getsockopt: "),
+        (netlink, "nft", "legacy", "nf_tables: asking the packet filter: socket: "),
+    ];
+    for ((call, which, value), lost, left, why) in cases {
+        for errno in [Errno::EPERM, Errno::EACCES] {
+            let mut command = Command::new(binary::agent());
+            let refusal = Refusal { call, argument: Some((which, value)), errno };
+            seccomp::confine(&mut command, seccomp::refusing(&[refusal]));
+            let record = here.enter(|| record(command, &["--probe=netfilter", "--rounds=1"]));
+            let (ended, reason) = outcome(&record, "netfilter");
+            assert!(ended == Outcome::Ok && reason.contains(why), "{lost}: {ended}: {reason}");
+            let count = |family, backend| gauge(&record, family, &[("backend", backend)]);
+            let families = ["tierprobe_netfilter_rules", "tierprobe_netfilter_rewrites_total"];
+            assert_eq!(families.map(|family| count(family, left)), [Some(10.0), Some(0.0)], "{lost}");
+            assert_eq!(families.map(|family| count(family, lost)), [None, None], "{lost}");
+        }
+    }
 }
 
 /// The agent on one CPU in a namespace: a round trip then has no other placement.

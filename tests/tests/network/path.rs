@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::libc;
 use tierprobe_model::record::Record;
 use tierprobe_tests::binary;
+use tierprobe_tests::confine::seccomp::{self, Refusal};
 use tierprobe_tests::namespace::Namespace;
 
-use crate::said::{alone, gauge, info, record};
+use crate::said::{alone, gauge, info, outcome, record};
 
 /// A device: its kind, how it is made, what it adds to a packet by its headers and by its MTU, what is below it.
 struct Device {
@@ -97,19 +100,40 @@ const DEVICES: &[Device] = &[
     Device { kind: "tun", made: "", headers: None, mtu: None, lower: "" },
 ];
 
-/// Makes the device and a way through it to 10.98.0.2; whether this kernel has such devices.
-fn make(namespace: &Namespace, device: &Device) -> bool {
-    let is_made = if device.kind == "tun" {
-        namespace.try_ip(&["tuntap", "add", "dev0", "mode", "tun"])
+/// Makes the device and a way through it to 10.98.0.2, or says what `ip` does.
+fn make(namespace: &Namespace, device: &Device) -> Result<(), String> {
+    let made: Vec<&str> = device.made.split(' ').collect();
+    if device.kind == "tun" {
+        namespace.try_ip(&["tuntap", "add", "dev0", "mode", "tun"])?;
     } else {
-        namespace
-            .try_ip(&[&["link", "add", "dev0"], &device.made.split(' ').collect::<Vec<_>>()[..]].concat())
-    };
-    if is_made {
-        namespace.ip(&["addr", "add", "10.98.0.1/24", "dev", "dev0"]);
-        namespace.ip(&["link", "set", "dev0", "up"]);
+        namespace.try_ip(&[&["link", "add", "dev0"], &made[..]].concat())?;
     }
-    is_made
+    namespace.ip(&["addr", "add", "10.98.0.1/24", "dev", "dev0"]);
+    namespace.ip(&["link", "set", "dev0", "up"]);
+    Ok(())
+}
+
+/// Whether it is the kernel that has no such devices: `ip` itself knows all of them. Without the module of tun and tap
+/// their file is missing.
+fn lacks_kind(said: &str) -> bool {
+    let without = ["Unknown device type", "Operation not supported", "open: No such file or directory"];
+    without.iter().any(|why| said.contains(why))
+}
+
+#[test]
+fn only_the_kernel_may_lack_a_kind_of_device() {
+    let Some(here) = Namespace::new() else { return };
+    let refused = |made: &str| {
+        let words: Vec<&str> = made.split(' ').collect();
+        here.try_ip(&words).unwrap_err()
+    };
+    assert!(lacks_kind(&refused("link add dev0 type no_such_kind")));
+    for mistake in
+        ["link add dev0 type vxlan id x", "link add dev0 link nothing type vlan id 7", "link ad dev0"]
+    {
+        let said = refused(mistake);
+        assert!(!lacks_kind(&said), "{mistake}: {said}");
+    }
 }
 
 /// What the agent says of the way to 10.98.0.2, by netlink, or by files alone.
@@ -126,8 +150,9 @@ fn a_way_is_called_what_it_is() {
     here.join(&there);
     let mut complaints = Vec::new();
     for device in DEVICES {
-        if !make(&here, device) {
-            println!("this kernel has no {}", device.kind);
+        if let Err(said) = make(&here, device) {
+            assert!(lacks_kind(&said), "{} {}: {said}", device.kind, device.made);
+            println!("this kernel has no {}: {said}", device.kind);
             continue;
         }
         let record = way(&here, false);
@@ -150,6 +175,25 @@ fn a_way_is_called_what_it_is() {
         here.ip(&["link", "del", "dev0"]);
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn a_way_is_found_by_files_where_the_kernel_may_not_be_asked() {
+    let _alone = alone();
+    let (Some(here), Some(there)) = (Namespace::new(), Namespace::new()) else { return };
+    here.join(&there);
+    make(&here, &DEVICES[1]).unwrap();
+    for errno in [Errno::EPERM, Errno::EACCES] {
+        let mut command = here.command(binary::agent().to_str().unwrap());
+        // Sockets may be made, to the kernel too, and nothing sent through them.
+        let refusal = Refusal { call: libc::SYS_sendto, argument: None, errno };
+        seccomp::confine(&mut command, seccomp::refusing(&[refusal]));
+        let flags = ["--probe=network", "--rounds=1", "--probe.network.peer=way=10.98.0.2:9"];
+        let record = record(command, &flags);
+        let kind = info(&record, "way", "kind");
+        assert_eq!(kind.as_deref(), Some("vxlan"), "{:?}", outcome(&record, "network"));
+        assert_eq!(gauge(&record, "tierprobe_network_path_mtu_bytes", &[("path", "way")]), Some(1450.0));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::host::HostFs;
+use crate::host::{HostFs, ReadError};
 
 /// A firmware that took longer has no working clock.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -37,22 +37,45 @@ impl Stamps {
     }
 }
 
-/// As the boot loader tells it.
-pub(super) fn efi(fs: &HostFs) -> Option<Stamps> {
+/// As the boot loader tells it; `None` where it does not.
+///
+/// # Errors
+///
+/// Why what it tells cannot be read.
+pub(super) fn efi(fs: &HostFs) -> Result<Option<Stamps>, String> {
     let variable = |name: &str| {
-        let path = format!("/sys/firmware/efi/efivars/{name}-{VENDOR}");
-        Some(Duration::from_micros(decimal_utf16(fs.bytes(&path).ok()?.get(ATTRIBUTE_BYTES..)?)?))
+        let bytes = read(fs, &format!("/sys/firmware/efi/efivars/{name}-{VENDOR}"))?;
+        let number = bytes.as_deref().and_then(|bytes| decimal_utf16(bytes.get(ATTRIBUTE_BYTES..)?));
+        Ok::<_, String>(number.map(Duration::from_micros))
     };
-    Stamps::of(variable("LoaderTimeInitUSec")?, variable("LoaderTimeExecUSec")?)
+    Ok(stamps(variable("LoaderTimeInitUSec")?, variable("LoaderTimeExecUSec")?))
 }
 
-/// As the firmware tells it. A firmware that is not UEFI leaves zeros.
-pub(super) fn acpi(fs: &HostFs) -> Option<Stamps> {
+/// As the firmware tells it; `None` where it does not. A firmware that is not UEFI leaves zeros.
+///
+/// # Errors
+///
+/// Why what it tells cannot be read.
+pub(super) fn acpi(fs: &HostFs) -> Result<Option<Stamps>, String> {
     let stamp = |name: &str| {
-        let text = fs.text(&format!("/sys/firmware/acpi/fpdt/boot/{name}")).ok()?;
-        Some(Duration::from_nanos(text.trim().parse().ok()?))
+        let bytes = read(fs, &format!("/sys/firmware/acpi/fpdt/boot/{name}"))?;
+        let number = bytes.and_then(|bytes| String::from_utf8_lossy(&bytes).trim().parse().ok());
+        Ok::<_, String>(number.map(Duration::from_nanos))
     };
-    Stamps::of(stamp("bootloader_launch_ns")?, stamp("exitbootservice_end_ns")?)
+    Ok(stamps(stamp("bootloader_launch_ns")?, stamp("exitbootservice_end_ns")?))
+}
+
+fn stamps(loader: Option<Duration>, kernel: Option<Duration>) -> Option<Stamps> {
+    Stamps::of(loader?, kernel?)
+}
+
+/// Most places have no such file.
+fn read(fs: &HostFs, path: &str) -> Result<Option<Vec<u8>>, String> {
+    match fs.bytes(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(ReadError::NotFound) => Ok(None),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
 }
 
 /// A number in UTF-16, with or without the zero at its end.
@@ -91,7 +114,7 @@ mod tests {
     fn variables(init: Vec<u8>, exec: Vec<u8>) -> Option<Stamps> {
         let path = |name: &str| format!("sys/firmware/efi/efivars/{name}-{VENDOR}");
         let (_tree, fs) = tree(&[(path("LoaderTimeInitUSec"), init), (path("LoaderTimeExecUSec"), exec)]);
-        efi(&fs)
+        efi(&fs).unwrap()
     }
 
     fn table(launch: &str, end: &str) -> Option<Stamps> {
@@ -100,7 +123,7 @@ mod tests {
             (path("bootloader_launch_ns"), launch.into()),
             (path("exitbootservice_end_ns"), end.into()),
         ]);
-        acpi(&fs)
+        acpi(&fs).unwrap()
     }
 
     #[test]
@@ -129,6 +152,18 @@ mod tests {
         {
             assert_eq!(table(launch, end), None, "{launch:?} {end:?}");
         }
+    }
+
+    #[test]
+    fn what_is_there_and_cannot_be_read_is_said() {
+        let (tree, fs) =
+            tree(&[("sys/firmware/acpi/fpdt/boot/exitbootservice_end_ns".to_owned(), b"1\n".to_vec())]);
+        assert_eq!(acpi(&fs), Ok(None));
+        // A link to itself is nobody's to read.
+        let path = "sys/firmware/acpi/fpdt/boot/bootloader_launch_ns";
+        std::os::unix::fs::symlink("bootloader_launch_ns", tree.path().join(path)).unwrap();
+        let why = acpi(&fs).unwrap_err();
+        assert!(why.starts_with(&format!("/{path}: ")), "{why}");
     }
 
     proptest! {

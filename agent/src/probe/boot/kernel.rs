@@ -9,21 +9,23 @@ use super::super::ProbeError;
 use crate::host::{HostFs, ReadError};
 use crate::sys::clock;
 
-/// Time from the kernel's start to a process's, on the reader's `CLOCK_BOOTTIME`, in ticks of 10 ms (proc(5)). `None`
-/// where the process is out of sight.
+/// Time from the kernel's start to a process's, on the reader's `CLOCK_BOOTTIME`, in ticks of 10 ms (proc(5)). Where the
+/// process is out of sight, why.
 ///
 /// # Errors
 ///
 /// When the file is none of its kind.
-pub(super) fn started(fs: &HostFs, path: &str) -> Result<Option<Duration>, ProbeError> {
+pub(super) fn started(fs: &HostFs, path: &str) -> Result<Result<Duration, String>, ProbeError> {
     let bytes = match fs.bytes(path) {
         Ok(bytes) => bytes,
-        Err(ReadError::NotFound | ReadError::Refused(_)) => return Ok(None),
+        Err(error @ (ReadError::NotFound | ReadError::Refused(_))) => {
+            return Ok(Err(format!("{path}: {error}")));
+        }
         Err(error) => return Err(ProbeError::unread(path, &error)),
     };
     let stat = Stat::from_read(bytes.as_slice()).map_err(|error| ProbeError::failed(path, error))?;
     let ticks = u32::try_from(stat.starttime).map_err(|error| ProbeError::failed(path, error))?;
-    Ok(Some(Duration::from_secs_f64(f64::from(ticks) / f64::from(clock::ticks_per_second().max(1)))))
+    Ok(Ok(Duration::from_secs_f64(f64::from(ticks) / f64::from(clock::ticks_per_second().max(1)))))
 }
 
 /// The time stamp of the kernel's line about its first program.

@@ -67,7 +67,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: None,
     operations: None,
     measures_waiting: false,
-    pauses_under_pressure: false,
     families: &[&DURATION, &TOTAL, &START],
     prepare: |site| {
         Ok(Box::new(Boot { fs: site.fs.clone(), kernel: site.kernel, patience: MOST_FAILED_QUESTIONS }))
@@ -107,9 +106,13 @@ impl Boot {
             round.gauge(&DURATION, [phase, method], time.as_secs_f64());
         };
         for (method, stamps) in [("efi", firmware::efi(&self.fs)), ("acpi", firmware::acpi(&self.fs))] {
-            if let Some(stamps) = stamps {
-                phase("firmware", method, round, stamps.firmware);
-                phase("loader", method, round, stamps.loader);
+            match stamps {
+                Ok(Some(stamps)) => {
+                    phase("firmware", method, round, stamps.firmware);
+                    phase("loader", method, round, stamps.loader);
+                }
+                Ok(None) => {}
+                Err(why) => round.miss("the firmware's and the loader's phase", why),
             }
         }
         match self.fs.kernel_log().map(|log| kernel::first_program(&log)) {
@@ -119,8 +122,9 @@ impl Boot {
             }
             Err(error) => round.absent.push(format!("the kernel's phase by its log: /dev/kmsg: {error}")),
         }
-        if let Some(time) = kernel::started(&self.fs, "/proc/1/stat")? {
-            phase("first_process", "starttime", round, time);
+        match kernel::started(&self.fs, "/proc/1/stat")? {
+            Ok(time) => phase("first_process", "starttime", round, time),
+            Err(why) => round.miss("the first process's phase", why),
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::super::{ProbeError, Round};
 use super::{Kernel, START, kernel};
-use crate::host::HostFs;
+use crate::host::{HostFs, ReadError};
 use crate::measure::seconds;
 use crate::sys::clock;
 
@@ -15,36 +15,48 @@ pub(super) fn read(fs: &HostFs, whose: Kernel, round: &mut Round) -> Result<(), 
     if !fs.is_live() {
         return Ok(());
     }
+    let up = clock::boottime_nanos();
+    if up == 0 {
+        round.miss("when kernel and agent started", "CLOCK_BOOTTIME is not to be had");
+        return Ok(());
+    }
     // As this time namespace counts; start times of processes count alike.
-    let zero = clock::realtime_seconds() - seconds(clock::boottime_nanos());
-    if let Some(offset) = offset(fs) {
-        round.gauge(&START, ["kernel"], zero + offset);
+    let zero = clock::realtime_seconds() - seconds(up);
+    match offset(fs) {
+        Ok(offset) => round.gauge(&START, ["kernel"], zero + offset),
+        Err(why) => round.miss("when the kernel started", why),
     }
     // With the host's processes in sight the first of them is the host's.
     let is_own = fs.link("/proc/self/ns/pid").is_ok_and(|namespace| namespace != FIRST_PID_NAMESPACE);
-    if whose == Kernel::Shared
-        && is_own
-        && let Some(started) = kernel::started(fs, "/proc/1/stat")?
-    {
-        round.gauge(&START, ["container"], zero + started.as_secs_f64());
-    }
-    if let Some(started) = kernel::started(fs, "/proc/self/stat")? {
-        round.gauge(&START, ["agent"], zero + started.as_secs_f64());
+    let container = (whose == Kernel::Shared && is_own).then_some(("container", "/proc/1/stat"));
+    for (of, path) in container.into_iter().chain([("agent", "/proc/self/stat")]) {
+        match kernel::started(fs, path)? {
+            Ok(started) => round.gauge(&START, [of], zero + started.as_secs_f64()),
+            Err(why) => round.miss(&format!("when the {of} started"), why),
+        }
     }
     Ok(())
 }
 
 /// By how many seconds `CLOCK_BOOTTIME` is ahead of the kernel's in the agent's time namespace (time_namespaces(7)).
-/// `None` where that is not known.
-fn offset(fs: &HostFs) -> Option<f64> {
-    let Ok(text) = fs.text("/proc/self/timens_offsets") else {
+///
+/// # Errors
+///
+/// Why that is not known.
+fn offset(fs: &HostFs) -> Result<f64, String> {
+    const OFFSETS: &str = "/proc/self/timens_offsets";
+    let text = match fs.text(OFFSETS) {
+        Ok(text) => text,
         // Kernels before 5.6, and those without the option, have no such namespaces.
-        return Some(0.0);
+        Err(ReadError::NotFound) if fs.exists("/proc/self") == Ok(true) => return Ok(0.0),
+        Err(error) => return Err(format!("{OFFSETS}: {error}")),
     };
     // The file is about the namespace of the children.
-    let own = fs.link("/proc/self/ns/time").ok()?;
-    let of_children = fs.link("/proc/self/ns/time_for_children").ok()?;
-    if own == of_children { parse_offset(&text) } else { None }
+    let namespace = |path: &str| fs.link(path).map_err(|error| format!("{path}: {error}"));
+    if namespace("/proc/self/ns/time")? != namespace("/proc/self/ns/time_for_children")? {
+        return Err("the agent's time namespace is not that of its children".to_owned());
+    }
+    parse_offset(&text).ok_or_else(|| format!("{OFFSETS}: no offset"))
 }
 
 /// `boottime SECONDS NANOSECONDS`; only the seconds may be negative.

@@ -83,7 +83,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: true,
-    pauses_under_pressure: false,
     families: &[
         &GAPS,
         &GAP_MEDIAN,

@@ -15,20 +15,34 @@ pub(super) struct Hardware {
 }
 
 /// The firmware's map where it can be read, which is exact; else the kernel's blocks, which may count a hole with the
-/// block that it is in. `None` without either.
-pub(super) fn read(fs: &HostFs) -> Option<Hardware> {
-    let firmware_map = || Some(Hardware { bytes: firmware_map(fs)?, source: "firmware_map" });
-    let blocks = || Some(Hardware { bytes: blocks(fs)?, source: "memory_blocks" });
-    firmware_map().or_else(blocks)
+/// block that it is in.
+///
+/// # Errors
+///
+/// Why neither tells.
+pub(super) fn read(fs: &HostFs) -> Result<Hardware, String> {
+    if let Some(bytes) = firmware_map(fs) {
+        return Ok(Hardware { bytes, source: "firmware_map" });
+    }
+    if let Some(bytes) = blocks(fs) {
+        return Ok(Hardware { bytes, source: "memory_blocks" });
+    }
+    let why = [MAP, BLOCKS].map(|folder| match fs.names(folder) {
+        Ok(_) => format!("{folder}: not as the kernel has it"),
+        Err(error) => format!("{folder}: {error}"),
+    });
+    Err(why.join(", "))
 }
+
+const MAP: &str = "/sys/firmware/memmap";
+const BLOCKS: &str = "/sys/devices/system/memory";
 
 /// The sum of what the firmware calls `System RAM` (Documentation/ABI/testing/sysfs-firmware-memmap).
 fn firmware_map(fs: &HostFs) -> Option<u64> {
-    let folder = "/sys/firmware/memmap";
-    let entries = fs.names(folder).ok().filter(|entries| entries.len() <= MOST_ENTRIES)?;
+    let entries = fs.names(MAP).ok().filter(|entries| entries.len() <= MOST_ENTRIES)?;
     let mut sum: u64 = 0;
     for entry in entries {
-        let text = |file: &str| fs.text(&format!("{folder}/{entry}/{file}")).ok();
+        let text = |file: &str| fs.text(&format!("{MAP}/{entry}/{file}")).ok();
         if text("type")?.trim() == "System RAM" {
             // The end is the last byte, not the one behind it.
             let length = hex(&text("end")?)?.checked_sub(hex(&text("start")?)?)?.checked_add(1)?;
@@ -40,12 +54,11 @@ fn firmware_map(fs: &HostFs) -> Option<u64> {
 
 /// Blocks that can be taken out one by one, all of one size (Documentation/admin-guide/mm/memory-hotplug.rst).
 fn blocks(fs: &HostFs) -> Option<u64> {
-    let folder = "/sys/devices/system/memory";
-    let size = hex(&fs.text(&format!("{folder}/block_size_bytes")).ok()?)?;
+    let size = hex(&fs.text(&format!("{BLOCKS}/block_size_bytes")).ok()?)?;
     let is_block = |name: &&String| {
         name.strip_prefix("memory").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    let blocks = fs.names(folder).ok()?.iter().filter(is_block).count();
+    let blocks = fs.names(BLOCKS).ok()?.iter().filter(is_block).count();
     u64::try_from(blocks).ok()?.checked_mul(size).filter(|bytes| *bytes > 0)
 }
 
@@ -69,7 +82,7 @@ mod tests {
         (tree, fs)
     }
 
-    const BLOCKS: [(&str, &str); 4] = [
+    const FILES: [(&str, &str); 4] = [
         ("sys/devices/system/memory/block_size_bytes", "8000000\n"),
         ("sys/devices/system/memory/memory0/state", "online\n"),
         ("sys/devices/system/memory/memory1/state", "online\n"),
@@ -84,10 +97,10 @@ mod tests {
             ("sys/firmware/memmap/0/type", "System RAM\n"),
             ("sys/firmware/memmap/1/type", "Reserved\n"),
         ];
-        let (_tree, fs) = tree(&[&BLOCKS[..], &map[..]].concat());
-        assert_eq!(read(&fs), Some(Hardware { bytes: 0x9fc00, source: "firmware_map" }));
-        let (_tree, fs) = tree(&BLOCKS);
-        assert_eq!(read(&fs), Some(Hardware { bytes: 256 << 20, source: "memory_blocks" }));
+        let (_tree, fs) = tree(&[&FILES[..], &map[..]].concat());
+        assert_eq!(read(&fs), Ok(Hardware { bytes: 0x9fc00, source: "firmware_map" }));
+        let (_tree, fs) = tree(&FILES);
+        assert_eq!(read(&fs), Ok(Hardware { bytes: 256 << 20, source: "memory_blocks" }));
     }
 
     #[test]
@@ -99,8 +112,10 @@ mod tests {
             ("sys/devices/system/memory/block_size_bytes", "many\n"),
         ];
         let (_tree, fs) = tree(&wrong);
-        assert_eq!(read(&fs), None);
+        let why = "/sys/firmware/memmap: not as the kernel has it, /sys/devices/system/memory: not as the kernel has it";
+        assert_eq!(read(&fs), Err(why.to_owned()));
         let (_tree, fs) = tree(&[]);
-        assert_eq!(read(&fs), None);
+        let why = "/sys/firmware/memmap: not found, /sys/devices/system/memory: not found";
+        assert_eq!(read(&fs), Err(why.to_owned()));
     }
 }

@@ -91,7 +91,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: None,
     measures_waiting: false,
-    pauses_under_pressure: false,
     families: &[&PART, &HARDWARE, &RESERVED, &UPKEEP, &AGENT, &AVAILABLE, &CGROUP, &VIEW],
     prepare: |site| Ok(Box::new(Memory::prepare(site))),
 };
@@ -108,7 +107,8 @@ struct Memory {
     fs: HostFs,
     cgroup: Option<Cgroup>,
     view: &'static str,
-    hardware: Option<Hardware>,
+    /// `None` where it is not asked for: `/proc/meminfo` is about something else.
+    hardware: Option<Result<Hardware, String>>,
     /// `MemTotal` when the hardware was looked at: it changes when memory is plugged in or out.
     total: u64,
 }
@@ -126,14 +126,18 @@ impl Memory {
         Self { fs: site.fs.clone(), cgroup: Cgroup::of(site.fs, "memory"), view, hardware: None, total: 0 }
     }
 
-    /// What the machine has while `MemTotal` is this.
-    fn hardware(&mut self, total: u64) -> Option<Hardware> {
+    /// What the machine has while `MemTotal` is this, or why that is not known.
+    fn hardware(&mut self, total: u64) -> Option<Result<Hardware, String>> {
         if self.total != total {
             self.total = total;
-            self.hardware = if self.view == "kernel" { hardware::read(&self.fs) } else { None };
+            self.hardware = (self.view == "kernel").then(|| hardware::read(&self.fs));
         }
         // Blocks that were added a moment ago may not be in MemTotal yet, but never the other way round.
-        self.hardware.filter(|hardware| hardware.bytes >= total)
+        let hardware = self.hardware.clone()?;
+        Some(hardware.and_then(|hardware| {
+            let error = || format!("{} says {} bytes, less than MemTotal", hardware.source, hardware.bytes);
+            if hardware.bytes >= total { Ok(hardware) } else { Err(error()) }
+        }))
     }
 
     fn cgroup(&self, cgroup: &Cgroup, round: &mut Round) {
@@ -171,14 +175,17 @@ impl Memory {
         Ok(smallest)
     }
 
-    /// Anonymous memory of the agent; `None` where the files are another machine's.
-    fn agent_bytes(&self) -> Option<u64> {
-        if !self.fs.is_live() {
-            return None;
-        }
-        let status = self.fs.text("/proc/self/status").ok()?;
-        let value = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-        value.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    /// Anonymous memory of the agent, or why that is not known; `None` where the files are another machine's.
+    fn agent_bytes(&self) -> Option<Result<u64, String>> {
+        const STATUS: &str = "/proc/self/status";
+        let rss = |status: &str| {
+            let value = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+            value.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+        };
+        self.fs.is_live().then(|| {
+            let status = self.fs.text(STATUS).map_err(|error| format!("{STATUS}: {error}"))?;
+            rss(&status).ok_or_else(|| format!("{STATUS}: no RssAnon"))
+        })
     }
 }
 
@@ -191,22 +198,32 @@ impl Probe for Memory {
         for (part, bytes) in memory.parts(self.view == LXCFS).map_err(failed)? {
             round.gauge(&PART, [part], real(bytes));
         }
-        let agent = self.agent_bytes();
-        if let Some(agent) = agent {
-            round.gauge(&AGENT, NO_LABELS, real(agent));
+        let mut agent = 0;
+        match self.agent_bytes() {
+            Some(Ok(bytes)) => {
+                agent = bytes;
+                round.gauge(&AGENT, NO_LABELS, real(bytes));
+            }
+            Some(Err(why)) => round.miss("the agent's own memory", why),
+            None => {}
         }
-        if let Some(hardware) = self.hardware(memory.total) {
-            round.gauge(&HARDWARE, [hardware.source], real(hardware.bytes));
-            round.gauge(&RESERVED, NO_LABELS, real(hardware.bytes - memory.total));
-            let elsewhere = memory.free + memory.page_cache() + agent.unwrap_or(0);
-            round.gauge(&UPKEEP, NO_LABELS, real(hardware.bytes.saturating_sub(elsewhere)));
+        match self.hardware(memory.total) {
+            Some(Ok(hardware)) => {
+                round.gauge(&HARDWARE, [hardware.source], real(hardware.bytes));
+                round.gauge(&RESERVED, NO_LABELS, real(hardware.bytes - memory.total));
+                let elsewhere = memory.free + memory.page_cache() + agent;
+                round.gauge(&UPKEEP, NO_LABELS, real(hardware.bytes.saturating_sub(elsewhere)));
+            }
+            Some(Err(why)) => round.miss("what the machine has", why),
+            None => {}
         }
         if let Some(available) = memory.available {
             round.gauge(&AVAILABLE, NO_LABELS, real(available));
         }
         round.gauge(&VIEW, [self.view], 1.0);
-        if let Some(cgroup) = &self.cgroup {
-            self.cgroup(cgroup, &mut round);
+        match &self.cgroup {
+            Some(cgroup) => self.cgroup(cgroup, &mut round),
+            None => round.miss("the control group", "none with the controller memory in /sys/fs/cgroup"),
         }
         Ok(round)
     }

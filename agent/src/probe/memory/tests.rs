@@ -179,7 +179,7 @@ fn probe(tier: Tier, files: &[(&str, &str)]) -> (tempfile::TempDir, Memory) {
 
 #[test]
 fn an_odd_file_of_the_control_group_costs_that_value_alone() {
-    let odd = [&[("proc/meminfo", MEMINFO_TEXT)], &V1[..2], &[(V1[2].0, "many"), V1[3]]].concat();
+    let odd = [&[("proc/meminfo", MEMINFO_TEXT)], &V1[..2], &[(V1[2].0, "many"), V1[3]], &BLOCKS].concat();
     let (_tree, mut memory) = probe(Tier::Container, &odd);
     let round = memory.measure(Placement { cpu: 0, other: None }).unwrap();
     let why = "/docker/3039/memory.usage_in_bytes: \"many\" is no number";
@@ -199,4 +199,21 @@ fn memory_that_is_plugged_in_or_out_is_noticed() {
     std::fs::remove_dir_all(tree.path().join("sys/devices/system/memory/memory7")).unwrap();
     std::fs::write(tree.path().join("proc/meminfo"), MEMINFO_TEXT.replace("1000000", "900000")).unwrap();
     assert_eq!(hardware(), Some(f64::from(7 << 27)));
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let absent = |tier, files: &[(&str, &str)]| {
+        let (_tree, mut memory) = probe(tier, &[&[("proc/meminfo", MEMINFO_TEXT)], files].concat());
+        memory.measure(Placement { cpu: 0, other: None }).unwrap().absent
+    };
+    let no_group = "the control group: none with the controller memory in /sys/fs/cgroup";
+    let nothing =
+        "what the machine has: /sys/firmware/memmap: not found, /sys/devices/system/memory: not found";
+    assert_eq!(absent(Tier::Vm, &[]), [nothing, no_group]);
+    let less = "what the machine has: memory_blocks says 402653184 bytes, less than MemTotal";
+    assert_eq!(absent(Tier::Vm, &BLOCKS[..4]), [less, no_group]);
+    // A sandbox shows another machine than the one that it is on.
+    assert_eq!(absent(Tier::Sandbox, &[]), [no_group]);
+    assert!(absent(Tier::Vm, &[&BLOCKS[..], &V1].concat()).is_empty());
 }

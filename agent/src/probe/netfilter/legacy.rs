@@ -7,6 +7,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::{Rules, table_label};
 use crate::host::{HostFs, ReadError};
+use crate::sys::failure::Failure;
 use crate::sys::netfilter::{TableInfo, table_info};
 
 /// One address family: the file that lists its tables, and a socket to ask through.
@@ -81,8 +82,8 @@ impl Legacy {
     ///
     /// # Errors
     ///
-    /// What the kernel said.
-    pub(super) fn rewrites(&mut self) -> Result<u64, Errno> {
+    /// The call that failed, and with what.
+    pub(super) fn rewrites(&mut self) -> Result<u64, Failure> {
         let mut rewrites = 0;
         self.rules.clear();
         for table in &mut self.tables {
@@ -90,8 +91,8 @@ impl Legacy {
             let info = match protocol.ask(&table.name) {
                 Ok(info) => info,
                 // It went with its module.
-                Err(Errno::ENOENT) => continue,
-                Err(errno) => return Err(errno),
+                Err(Failure { errno: Errno::ENOENT, .. }) => continue,
+                Err(failure) => return Err(failure),
             };
             let before = table.info.replace(info);
             rewrites += u64::from(self.is_known && before != Some(info));
@@ -103,6 +104,11 @@ impl Legacy {
         Ok(rewrites)
     }
 
+    /// Whether there are tables to ask about.
+    pub(super) const fn is_there(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
     /// Rules at the last look.
     pub(super) const fn rules(&self) -> &Rules {
         &self.rules
@@ -110,12 +116,13 @@ impl Legacy {
 }
 
 impl Protocol {
-    fn ask(&mut self, table: &str) -> Result<TableInfo, Errno> {
+    fn ask(&mut self, table: &str) -> Result<TableInfo, Failure> {
         let socket = if let Some(socket) = &self.socket {
             socket
         } else {
             let family = if self.is_ipv6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
-            self.socket.insert(socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?)
+            let made = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
+            self.socket.insert(made.map_err(Failure::of("socket"))?)
         };
         table_info(socket.as_fd(), self.is_ipv6, table)
     }

@@ -3,14 +3,17 @@
 //! How many packet filter rules there are in the agent's network namespace, without reading them. The tables of legacy
 //! iptables tell their size; only those are asked for that `/proc/net/ip_tables_names` lists, because asking for another
 //! one would make it. Of nf_tables the generation is asked for, and the rules are counted when it has changed, at most
-//! every five minutes and up to 20,000; of more there is no count. Tables that are not called as iptables calls them
-//! are `other`.
+//! every five minutes. First the chains say how often they are used, which is a use a rule and one more for each jump to
+//! them, from a rule or an element of a map: where that adds up to more than 5,000, it is all that is said, as
+//! `tierprobe_netfilter_rules_at_most`. With more than 20,000 chains there is no count. Tables that are not called as
+//! iptables calls them are `other`.
 //!
 //! A table that has another size, and another generation, are rewrites. The agent looks for them once a second, between
 //! rounds, and follows one with a burst: 300 round trips of 64 bytes, 100 a second, over UDP to the first peer or else
 //! over loopback on one CPU, each from the instant at which it was due until its reply, so that a late start counts.
 //! There is one burst after a rewrite in five minutes at most (`window="rewrite"`), and after it one more as its control
-//! when ten seconds have passed without a rewrite (`window="quiet"`), which is dropped if one comes into it. The claim
+//! when ten seconds have passed without a rewrite (`window="quiet"`), which is dropped if one comes into it. While tasks
+//! wait for a CPU most of the time (`--probe.pressure`) there is none after a rewrite, and the control waits. The claim
 //! that rewrites cost jitter is the difference of the two.
 //!
 //! # What distorts it
@@ -30,7 +33,8 @@
 //! # Cost
 //!
 //! A wake-up and a few system calls a second, about 50 µs of CPU time, which the budget pays and the probe's own count
-//! does not show; a count of 5,000 nf_tables rules 17 ms; a burst some 30 ms over loopback, within three seconds, and
+//! does not show; a count of 5,000 nf_tables rules 17 ms, of more rules two
+//! microseconds a chain; a burst some 30 ms over loopback, within three seconds, and
 //! more where many rules cost each packet. `CAP_NET_ADMIN` is needed; without it the probe is unsupported and costs
 //! nothing.
 
@@ -42,7 +46,6 @@ mod window;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use nix::errno::Errno;
 use tierprobe_model::{Family, Kind};
 
 use super::partner::Partner;
@@ -50,6 +53,7 @@ use super::{Helpers, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::host::HostFs;
 use crate::measure::real;
 use crate::sys::clock;
+use crate::sys::failure::Failure;
 use legacy::Legacy;
 use nft::Nft;
 use window::{Window, Windows};
@@ -57,6 +61,12 @@ use window::{Window, Windows};
 const RULES: Family = Family {
     name: "tierprobe_netfilter_rules",
     help: "Packet filter rules; of nf_tables counted at most every five minutes, and tables by other names than iptables' together.",
+    kind: Kind::Gauge,
+    labels: &["backend", "family", "table"],
+};
+const RULES_AT_MOST: Family = Family {
+    name: "tierprobe_netfilter_rules_at_most",
+    help: "Rules of nf_tables and jumps to its chains, where both are too many for the rules to be counted alone.",
     kind: Kind::Gauge,
     labels: &["backend", "family", "table"],
 };
@@ -87,10 +97,12 @@ pub(super) const SPEC: Spec = Spec {
     operations: Some(1),
     // Whether a rewrite makes a program wait for its CPU is what a burst asks.
     measures_waiting: true,
-    pauses_under_pressure: false,
-    families: &[&RULES, &REWRITES, &BURST, &BURST_LOST],
+    families: &[&RULES, &RULES_AT_MOST, &REWRITES, &BURST, &BURST_LOST],
     prepare,
 };
+
+/// The kernel's first user namespace, by the number that it has in every kernel (`PROC_USER_INIT_INO`).
+const FIRST_USER_NAMESPACE: &str = "user:[4026531837]";
 
 /// Rules by family and table.
 type Rules = BTreeMap<(&'static str, &'static str), u32>;
@@ -107,10 +119,7 @@ fn prepare(site: &Site<'_>) -> Result<Box<dyn Probe>, ProbeError> {
     if !site.fs.is_live() {
         return Err(ProbeError::unsupported("the packet filter of another root's host cannot be asked"));
     }
-    if !is_administrator(site.fs) {
-        let why = "the kernel tells of packet filters only with CAP_NET_ADMIN";
-        return Err(ProbeError::unsupported(why));
-    }
+    administrator(site.fs)?;
     Ok(Box::new(Netfilter {
         fs: site.fs.clone(),
         legacy: Legacy::default(),
@@ -120,16 +129,28 @@ fn prepare(site: &Site<'_>) -> Result<Box<dyn Probe>, ProbeError> {
         lost: [0; Window::ALL.len()],
         partner: None,
         peer: site.settings.network.peers.first().map(|peer| peer.address),
+        is_pressed: false,
     }))
 }
 
 /// Whether the agent has `CAP_NET_ADMIN` (capabilities(7)), by its own status.
-fn is_administrator(fs: &HostFs) -> bool {
+fn administrator(fs: &HostFs) -> Result<(), ProbeError> {
     const CAP_NET_ADMIN: u32 = 12;
-    let status = fs.text("/proc/self/status").unwrap_or_default();
+    const STATUS: &str = "/proc/self/status";
+    let unknown = |why: &dyn std::fmt::Display| {
+        ProbeError::unsupported(format!(
+            "{STATUS}: {why}, so that it is not known whether there is CAP_NET_ADMIN"
+        ))
+    };
+    let status = fs.text(STATUS).map_err(|error| unknown(&error))?;
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let set = effective.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
-    set.is_some_and(|set| set >> CAP_NET_ADMIN & 1 == 1)
+    let set = set.ok_or_else(|| unknown(&"no CapEff"))?;
+    if set >> CAP_NET_ADMIN & 1 == 1 {
+        Ok(())
+    } else {
+        Err(ProbeError::unsupported("the kernel tells of packet filters only with CAP_NET_ADMIN"))
+    }
 }
 
 struct Netfilter {
@@ -143,35 +164,59 @@ struct Netfilter {
     /// Answers bursts over loopback; started by the first of them.
     partner: Option<Partner>,
     peer: Option<SocketAddr>,
+    /// Whether tasks wait for a CPU most of the time, as of this round.
+    is_pressed: bool,
 }
 
 impl Probe for Netfilter {
     fn measure(&mut self, placement: Placement) -> Result<Round, ProbeError> {
         let mut round = Round::default();
         // First, while the rewrite is fresh.
-        if let Some(window) = self.windows.take(clock::monotonic_nanos()) {
-            self.burst(window, placement, &mut round).map_err(refused)?;
-        }
-        let looked = self.legacy.find_tables(&self.fs);
-        if let Err(error) = looked {
-            round.absent.push(format!("rules of legacy iptables: {error}"));
-        }
-        self.nft.find(&self.fs);
-        self.look().map_err(refused)?;
-        let now = clock::monotonic_nanos();
-        match self.nft.rules(now) {
-            Ok(()) => {}
-            Err(errno @ (Errno::EINTR | Errno::EOVERFLOW)) => {
-                round.absent.push(format!("rules of nf_tables: {}", errno.desc().to_lowercase()));
+        if std::mem::take(&mut self.is_pressed) {
+            if self.windows.give_way() {
+                round.miss("burst", "tasks wait for a CPU, which its messages would make worse");
             }
-            Err(errno) => return Err(refused(errno)),
+        } else if let Some(window) = self.windows.take(clock::monotonic_nanos()) {
+            self.burst(window, placement, &mut round);
         }
-        self.report(&mut round);
+        let listed = self.legacy.find_tables(&self.fs);
+        let found = self.nft.find(&self.fs);
+        let [legacy, nft] = self.look();
+        let listed =
+            listed.map_err(|error| ProbeError::failed("listing the tables of legacy iptables", error));
+        let legacy = listed.and_then(|()| legacy.map_err(|failure| refused(&self.fs, failure)));
+        let found = found.map_err(|why| ProbeError::failed("looking for nf_tables", why));
+        let nft = found.and_then(|()| nft.map_err(|failure| refused(&self.fs, failure)));
+        if let Err(why) = &legacy
+            && (nft.is_err() || !self.nft.is_there())
+        {
+            return Err(why.clone());
+        }
+        match nft {
+            Err(why) if !self.legacy.is_there() => return Err(why),
+            Err(why) => round.miss("nf_tables", why),
+            Ok(()) => self.report_nft(&mut round),
+        }
+        match legacy {
+            Err(why) => round.miss("legacy iptables", why),
+            Ok(()) => self.report_legacy(&mut round),
+        }
+        for (window, lost) in Window::ALL.into_iter().zip(self.lost) {
+            if self.windows.has_been(window) {
+                round.gauge(&BURST_LOST, [window.as_str()], real(lost));
+            }
+        }
         Ok(round)
     }
 
     fn take_helpers(&mut self) -> Helpers {
         self.partner.as_mut().map_or_else(Helpers::default, Partner::take)
+    }
+
+    /// Rules cost others nothing; three hundred messages to a peer do.
+    fn feels_pressure(&mut self) -> bool {
+        self.is_pressed = true;
+        false
     }
 
     fn listens(&self) -> bool {
@@ -186,63 +231,119 @@ impl Probe for Netfilter {
 }
 
 impl Netfilter {
-    /// Looks for rewrites.
-    fn look(&mut self) -> Result<(), Errno> {
-        let found = [self.legacy.rewrites()?, self.nft.rewrites()?];
+    /// Looks for rewrites, of legacy tables and of nf_tables.
+    fn look(&mut self) -> [Result<(), Failure>; 2] {
+        let found = [self.legacy.rewrites(), self.nft.rewrites()];
         for (total, found) in self.rewrites.iter_mut().zip(found) {
-            *total += found;
+            *total += found.unwrap_or(0);
         }
-        if found.iter().any(|found| *found > 0) {
+        if found.iter().any(|found| found.is_ok_and(|found| found > 0)) {
             self.windows.rewritten(clock::monotonic_nanos());
         }
-        Ok(())
+        found.map(|found| found.map(|_| ()))
     }
 
-    fn burst(&mut self, window: Window, placement: Placement, round: &mut Round) -> Result<(), Errno> {
+    fn burst(&mut self, window: Window, placement: Placement, round: &mut Round) {
         let result = burst::run(&mut self.partner, self.peer, placement.cpu);
-        // A rewrite in the control would make it one more burst after a rewrite.
-        self.look()?;
+        // A rewrite in the control would make it one more burst after a rewrite. Whoever cannot ask now says so below.
+        let _ = self.look();
         // Also after one that failed: the next try is as far away.
         let is_good = self.windows.done(window, clock::monotonic_nanos());
-        let (samples, lost) = match result {
-            Ok(taken) => taken,
-            Err(why) => {
-                round.absent.push(format!("burst: {why}"));
-                return Ok(());
+        match result {
+            Ok((samples, lost)) if is_good => {
+                self.windows.measured(window);
+                round.add(&BURST, None, [window.as_str()], samples);
+                if let Some(total) = self.lost.get_mut(window as usize) {
+                    *total += lost;
+                }
             }
-        };
-        if is_good {
-            self.windows.measured(window);
-            round.add(&BURST, None, [window.as_str()], samples);
-            if let Some(total) = self.lost.get_mut(window as usize) {
-                *total += lost;
-            }
+            Ok(_) => {}
+            Err(why) => round.miss("burst", why),
         }
-        Ok(())
     }
 
-    fn report(&self, round: &mut Round) {
-        for (backend, rules) in [("legacy", self.legacy.rules()), ("nft", self.nft.counted())] {
-            for ((family, table), count) in rules {
-                round.gauge(&RULES, [backend, *family, *table], f64::from(*count));
-            }
+    fn report_legacy(&self, round: &mut Round) {
+        report(round, &RULES, "legacy", self.legacy.rules());
+        round.gauge(&REWRITES, ["legacy"], real(self.rewrites[0]));
+    }
+
+    fn report_nft(&mut self, round: &mut Round) {
+        if let Err(failure) = self.nft.rules(clock::monotonic_nanos()) {
+            round.miss("rules of nf_tables", failure);
         }
-        for (backend, total) in ["legacy", "nft"].into_iter().zip(self.rewrites) {
-            round.gauge(&REWRITES, [backend], real(total));
-        }
-        for (window, lost) in Window::ALL.into_iter().zip(self.lost) {
-            if self.windows.has_been(window) {
-                round.gauge(&BURST_LOST, [window.as_str()], real(lost));
-            }
-        }
+        report(round, &RULES, "nft", self.nft.counted());
+        report(round, &RULES_AT_MOST, "nft", self.nft.at_most());
+        round.gauge(&REWRITES, ["nft"], real(self.rewrites[1]));
     }
 }
 
-/// In a network namespace that belongs to another user namespace, the capability is not enough.
-fn refused(errno: Errno) -> ProbeError {
-    if matches!(errno, Errno::EPERM | Errno::EACCES) {
-        let why = "the kernel refuses: CAP_NET_ADMIN of the network namespace's owner is needed";
+fn report(round: &mut Round, family: &'static Family, backend: &'static str, rules: &Rules) {
+    for ((protocol, table), count) in rules {
+        round.gauge(family, [backend, *protocol, *table], f64::from(*count));
+    }
+}
+
+/// Why the packet filter tells nothing. With the capability, which was looked at before, the kernel answers with a refusal
+/// where the network namespace belongs to another user namespace than the agent's; a call that is refused was refused by a
+/// filter of calls, unless it is the one that asks about legacy tables and there is such another user namespace.
+fn refused(fs: &HostFs, failure: Failure) -> ProbeError {
+    let is_capability = match failure.call {
+        None => true,
+        Some("getsockopt") => {
+            fs.link("/proc/self/ns/user").is_ok_and(|namespace| namespace != FIRST_USER_NAMESPACE)
+        }
+        Some(_) => false,
+    };
+    if failure.is_refusal() && is_capability {
+        let why = format!("{failure}: CAP_NET_ADMIN of the network namespace's owner is needed");
         return ProbeError::unsupported(why);
     }
-    ProbeError::failed("asking the packet filter", errno.desc().to_lowercase())
+    ProbeError::failed("asking the packet filter", failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::host::tree;
+
+    #[test]
+    fn the_capability_is_called_missing_only_where_it_is() {
+        let in_namespace = |number: u32| {
+            let (tree, fs) = tree(&[("proc/self/ns/net", "")]);
+            let link = tree.path().join("proc/self/ns/user");
+            std::os::unix::fs::symlink(format!("user:[{number}]"), link).unwrap();
+            (tree, fs)
+        };
+        let ((_first, first), (_other, other)) = (in_namespace(4_026_531_837), in_namespace(4_026_532_200));
+        let call = |call| Failure { call: Some(call), errno: Errno::EPERM };
+        for (fs, failure, is_capability) in [
+            (&first, Failure::answer(Errno::EPERM), true),
+            (&other, Failure::answer(Errno::EACCES), true),
+            (&first, Failure::answer(Errno::EBADMSG), false),
+            (&other, call("getsockopt"), true),
+            (&first, call("getsockopt"), false),
+            (&other, call("socket"), false),
+            (&first, call("sendto"), false),
+        ] {
+            let error = refused(fs, failure);
+            let is_said = error.to_string().contains("CAP_NET_ADMIN");
+            let is_unsupported = matches!(error, ProbeError::Unsupported(_));
+            assert_eq!((is_said, is_unsupported), (is_capability, is_capability), "{failure:?}: {error}");
+            assert!(error.to_string().contains(failure.call.unwrap_or_default()), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_capability_that_cannot_be_seen_is_not_called_missing() {
+        let (_tree, none) = tree(&[]);
+        assert!(administrator(&none).unwrap_err().to_string().starts_with("/proc/self/status: not found"));
+        let (_tree, without) = tree(&[("proc/self/status", "CapEff:\t00000000a80425fb\n")]);
+        assert!(
+            matches!(administrator(&without), Err(ProbeError::Unsupported(why)) if why.contains("only with"))
+        );
+        let (_tree, with) = tree(&[("proc/self/status", "CapEff:\t000001ffffffffff\n")]);
+        assert_eq!(administrator(&with), Ok(()));
+    }
 }

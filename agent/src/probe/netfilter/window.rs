@@ -84,6 +84,14 @@ impl Windows {
         }
     }
 
+    /// There is to be none in this round. One after a rewrite would be too late in the next, and is dropped; a control is not.
+    /// Whether something was put off or dropped.
+    pub(super) fn give_way(&mut self) -> bool {
+        let was_due = self.next.is_some();
+        self.next = self.next.filter(|window| *window == Window::Quiet);
+        was_due
+    }
+
     /// A burst is over. Whether it was about what it was to be about: a control with a rewrite in it is owed again.
     pub(super) fn done(&mut self, window: Window, now: u64) -> bool {
         match window {
@@ -153,6 +161,22 @@ mod tests {
         assert!(!windows.done(Window::Quiet, 16 * SECOND));
         assert!(!windows.has_been(Window::Quiet) && windows.has_been(Window::Rewrite));
         assert!(windows.has_news(26 * SECOND), "it is owed again");
+    }
+
+    #[test]
+    fn a_burst_that_gives_way_is_dropped_and_its_control_waits() {
+        let mut windows = Windows::default();
+        windows.rewritten(0);
+        assert!(windows.give_way());
+        assert_eq!(windows.take(0), None);
+        windows.rewritten(SECOND);
+        assert_eq!(windows.take(SECOND), Some(Window::Rewrite), "the next one has its burst");
+        windows.done(Window::Rewrite, 4 * SECOND);
+        assert!(windows.has_news(14 * SECOND));
+        assert!(windows.give_way());
+        assert!(!windows.has_news(15 * SECOND), "nobody is called again for it");
+        assert_eq!(windows.take(29 * SECOND), Some(Window::Quiet));
+        assert!(!windows.give_way());
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!
 //! To each configured peer, the echo service of another agent, with 64 bytes and with as many as fit into one packet
 //! of the path (`size="mtu"`, 9000 bytes of packet at most); loopback is then measured with packets of 1500 bytes,
-//! too, as the control of what only copying costs. The reply says which kernel and which CPU answered: a peer on
+//! too, as the control of what only copying costs: it belongs to the peers' series of that size, and without a peer there is
+//! none, as it would cost every host 46 series that are compared with nothing. The reply says which kernel and which CPU answered: a peer on
 //! another kernel is `remote`; on this one each sample is `same_cpu` or `cross_cpu` by where it was answered, because
 //! the echoing thread goes where the scheduler wants it. Eight samples of each kind after the cold one and two of
 //! warm-up, none of warm-up where the way takes longer than 2 ms.
@@ -29,7 +30,7 @@
 //! The far end is part of a peer's round trip: its load, its idle states, and the wake-up of its echoing thread, which
 //! is not pinned. What is lost is in no quantile, so that a way that loses much looks faster than it is: read
 //! `tierprobe_network_exchanges_total` beside it. An own kernel on the far side is only recognised by its boot id.
-//! By files alone, macvlan, ipvlan and dummy are `other`. Only the first device of a route shows: from within a pod a whole overlay looks like `veth`. Options of Geneve and
+//! By files alone, macvlan, ipvlan, dummy and a pair whose ends have the same number are `other`. Only the first device of a route shows: from within a pod a whole overlay looks like `veth`. Options of Geneve and
 //! GRE are in no header length. Policy routing by mark or port is not followed.
 //!
 //! # Cost
@@ -119,7 +120,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: false,
-    pauses_under_pressure: true,
     families: &[
         &ROUND_TRIP,
         &ROUND_TRIP_COLD,
@@ -205,6 +205,10 @@ impl Probe for Network {
         }
         self.peers(placement, &mut round);
         Ok(round)
+    }
+
+    fn feels_pressure(&mut self) -> bool {
+        true
     }
 
     fn take_helpers(&mut self) -> Helpers {

@@ -89,7 +89,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(1),
     measures_waiting: true,
-    pauses_under_pressure: false,
     families: &[&DELAY, &COLD, &SERVICE, &SERVICE_LONGEST, &MISSED, &PING_PONG, &PING_PONG_COLD, &PIPE],
     prepare: |_| Ok(Box::new(Scheduler { seed: clock::realtime_nanos(), partner: None })),
 };

@@ -53,7 +53,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: Some(Duration::from_secs(300)),
     operations: Some(1),
     measures_waiting: false,
-    pauses_under_pressure: true,
     families: &[&TIME, &COLD],
     prepare: |_| Ok(Box::new(Spawn::default())),
 };
@@ -85,6 +84,10 @@ impl Probe for Spawn {
             }
         }
         round.complete()
+    }
+
+    fn feels_pressure(&mut self) -> bool {
+        true
     }
 
     fn take_helpers(&mut self) -> Helpers {

@@ -9,7 +9,8 @@ use crate::error::ConfigError;
 /// Most directories: each is a label value of every series.
 const MOST_DIRECTORIES: usize = 8;
 
-/// Bytes a day unless told otherwise: what rounds of 32 KiB every 20 s write, and a little more.
+/// Bytes a day unless told otherwise: what rounds of 32 KiB every 20 s write, an hour's worth for what is written at once,
+/// and a little more.
 const DEFAULT_DAILY_BYTES: u64 = 144 << 20;
 
 /// What the probe needs to be told.

@@ -60,7 +60,6 @@ pub(super) const SPEC: Spec = Spec {
     interval: super::USUAL_INTERVAL,
     operations: Some(PLAN.operations),
     measures_waiting: false,
-    pauses_under_pressure: false,
     families: &[&CALL, &COLD, &VDSO],
     prepare: |_| Ok(Box::new(Syscall::prepare())),
 };

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::route;
 use crate::host::HostFs;
+use crate::sys::failure::Failure;
 use crate::sys::netlink::{Extent, Netlink, attributes, int, push_attribute, short, text};
 
 /// A device, by what is known of it.
@@ -55,9 +57,10 @@ pub(super) struct Link {
 /// # Errors
 ///
 /// Why nothing is, for people.
-pub(super) fn of(fs: &HostFs, netlink: Option<&mut Netlink>, device: &Device) -> Result<Link, String> {
-    let mut link = match (netlink, device) {
-        (Some(netlink), device) => by_netlink(netlink, device)?,
+pub(super) fn of(fs: &HostFs, netlink: &mut Option<Netlink>, device: &Device) -> Result<Link, String> {
+    let mut link = match (route::ask(netlink, |netlink| by_netlink(netlink, device)), device) {
+        (Some(Ok(link)), _) => link.ok_or_else(|| format!("{device:?}: no answer"))?,
+        (Some(Err(failure)), _) => return Err(format!("{device:?}: {failure}")),
         (None, Device::Name(name)) => by_files(fs, name)?,
         (None, Device::Index(index)) => by_files(fs, &name_of(fs, *index)?)?,
     };
@@ -79,14 +82,13 @@ const IFLA_INFO_DATA: u16 = 2;
 /// Leave the counters out.
 const SKIP_STATISTICS: u32 = 8;
 
-fn by_netlink(netlink: &mut Netlink, device: &Device) -> Result<Link, String> {
+fn by_netlink(netlink: &mut Netlink, device: &Device) -> Result<Option<Link>, Failure> {
     let mut link = None;
-    let asked = netlink.ask(RTM_GETLINK, Extent::One, &request(device), |_, body| {
+    netlink.ask(RTM_GETLINK, Extent::One, &request(device), |_, body| {
         link = link.take().or_else(|| parse(body));
         true
-    });
-    asked.map_err(|errno| format!("{device:?}: {}", errno.desc().to_lowercase()))?;
-    link.ok_or_else(|| format!("{device:?}: no answer"))
+    })?;
+    Ok(link)
 }
 
 fn request(device: &Device) -> Vec<u8> {
@@ -119,7 +121,8 @@ fn parse(body: &[u8]) -> Option<Link> {
         }
     }
     // The other end of a pair is not below it.
-    if link.made_as.as_deref() != Some("veth") && !is_elsewhere && link.lower.is_none() {
+    let is_pair = matches!(link.made_as.as_deref(), Some("veth" | "netkit"));
+    if !is_pair && !is_elsewhere && link.lower.is_none() {
         link.lower = below.map(Device::Index);
     }
     Some(link)

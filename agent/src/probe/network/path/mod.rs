@@ -41,13 +41,17 @@ pub(super) struct Path {
 /// Why there is none, for people.
 pub(super) fn find(fs: &HostFs, address: IpAddr) -> Result<Path, String> {
     let mut netlink = if fs.is_live() { Netlink::open(Subject::Route).ok() } else { None };
-    let route = route::to(fs, netlink.as_mut(), address)?;
+    find_with(fs, &mut netlink, address)
+}
+
+fn find_with(fs: &HostFs, netlink: &mut Option<Netlink>, address: IpAddr) -> Result<Path, String> {
+    let route = route::to(fs, netlink, address)?;
     let device = match &route {
         Route::Local => None,
-        Route::Through(device) => Some(link::of(fs, netlink.as_mut(), device)?),
+        Route::Through(device) => Some(link::of(fs, netlink, device)?),
     };
     let Some(device) = device else {
-        let loopback = link::of(fs, netlink.as_mut(), &link::Device::Name("lo".to_owned())).ok();
+        let loopback = link::of(fs, netlink, &link::Device::Name("lo".to_owned())).ok();
         let mtu = loopback.and_then(|link| link.mtu);
         let driver = String::new();
         return Ok(Path {
@@ -59,7 +63,7 @@ pub(super) fn find(fs: &HostFs, address: IpAddr) -> Result<Path, String> {
             mtu_difference: None,
         });
     };
-    let lower = below(fs, netlink.as_mut(), &device);
+    let lower = below(fs, netlink, &device);
     let driver =
         lower.iter().fold(device.driver.clone(), |first, lower| first.or_else(|| lower.driver.clone()));
     let mtu_difference = device
@@ -77,10 +81,10 @@ pub(super) fn find(fs: &HostFs, address: IpAddr) -> Result<Path, String> {
 }
 
 /// The device below `device`: the one that it names, or else the one that leads to the other end of the tunnel.
-fn below(fs: &HostFs, mut netlink: Option<&mut Netlink>, device: &Link) -> Option<Link> {
+fn below(fs: &HostFs, netlink: &mut Option<Netlink>, device: &Link) -> Option<Link> {
     let lower = match (&device.lower, device.remote) {
         (Some(lower), _) => lower.clone(),
-        (None, Some(remote)) => match route::to(fs, netlink.as_deref_mut(), remote).ok()? {
+        (None, Some(remote)) => match route::to(fs, netlink, remote).ok()? {
             Route::Through(lower) => lower,
             Route::Local => return None,
         },
@@ -95,10 +99,28 @@ mod tests {
 
     #[test]
     fn the_way_out_of_this_machine_is_found_without_sending_anything() {
-        // TEST-NET-2: nobody's. Without a route there is no way, and nothing to say.
-        let Ok(path) = find(&HostFs::live(), "198.51.100.1".parse().unwrap()) else { return };
-        assert!(path.kind != Kind::Loopback && path.mtu.is_some(), "{path:?}");
-        println!("{path:?}");
+        // TEST-NET-2: nobody's. By netlink and by files it is the same device, or there is none by either.
+        let (fs, address) = (HostFs::live(), "198.51.100.1".parse().unwrap());
+        let by_files = find_with(&fs, &mut None, address);
+        let path = match find(&fs, address) {
+            Ok(path) => path,
+            Err(why) => {
+                assert!(
+                    why.starts_with("no route to 198.51.100.1") && by_files.is_err(),
+                    "{why}: {by_files:?}"
+                );
+                return;
+            }
+        };
+        let by_files = by_files.unwrap();
+        assert!(path.mtu.is_some_and(|mtu| mtu >= 68), "{path:?}");
+        assert_eq!((path.mtu, &path.driver), (by_files.mtu, &by_files.driver));
+        // Some kinds have nothing of their own in the files.
+        assert!(path.kind != Kind::Loopback, "{path:?}");
+        assert!(
+            by_files.kind == path.kind || by_files.kind == Kind::Other,
+            "{path:?}, by files {by_files:?}"
+        );
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
+use nix::errno::Errno;
+
 use super::link::Device;
 use crate::host::HostFs;
+use crate::sys::failure::Failure;
 use crate::sys::netlink::{Extent, Netlink, attributes, int, push_attribute};
 
 /// Where packets go.
@@ -20,14 +23,30 @@ pub(super) enum Route {
 /// # Errors
 ///
 /// Why there is none, for people.
-pub(super) fn to(fs: &HostFs, netlink: Option<&mut Netlink>, address: IpAddr) -> Result<Route, String> {
+pub(super) fn to(fs: &HostFs, netlink: &mut Option<Netlink>, address: IpAddr) -> Result<Route, String> {
     if address.is_loopback() {
         return Ok(Route::Local);
     }
-    match netlink {
-        Some(netlink) => by_netlink(netlink, address),
+    match ask(netlink, |netlink| by_netlink(netlink, address)) {
+        Some(Ok(route)) => route.ok_or_else(|| format!("no route to {address}")),
+        Some(Err(failure)) => Err(format!("no route to {address}: {failure}")),
         None => by_files(fs, address),
     }
+}
+
+/// What netlink answers. `None` where it cannot be asked, or not any more: a filter may let sockets be made and nothing
+/// be sent, and sandboxes do not know every question.
+pub(super) fn ask<T>(
+    netlink: &mut Option<Netlink>,
+    question: impl FnOnce(&mut Netlink) -> Result<T, Failure>,
+) -> Option<Result<T, Failure>> {
+    let answer = question(netlink.as_mut()?);
+    let is_unasked = |failure: &Failure| failure.call.is_some() || failure.errno == Errno::EOPNOTSUPP;
+    if answer.as_ref().is_err_and(is_unasked) {
+        *netlink = None;
+        return None;
+    }
+    Some(answer)
 }
 
 /// Address families, as the kernel numbers them.
@@ -42,15 +61,13 @@ const RTN_LOCAL: u8 = 2;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 
-fn by_netlink(netlink: &mut Netlink, address: IpAddr) -> Result<Route, String> {
+fn by_netlink(netlink: &mut Netlink, address: IpAddr) -> Result<Option<Route>, Failure> {
     let mut found = None;
-    netlink
-        .ask(RTM_GETROUTE, Extent::One, &request(address), |_, body| {
-            found = found.take().or_else(|| parse(body));
-            true
-        })
-        .map_err(|errno| format!("no route to {address}: {}", errno.desc().to_lowercase()))?;
-    found.ok_or_else(|| format!("no route to {address}"))
+    netlink.ask(RTM_GETROUTE, Extent::One, &request(address), |_, body| {
+        found = found.take().or_else(|| parse(body));
+        true
+    })?;
+    Ok(found)
 }
 
 fn request(address: IpAddr) -> Vec<u8> {
@@ -159,8 +176,30 @@ mod tests {
     }
 
     #[test]
+    fn whoever_cannot_be_asked_is_not_asked_again() {
+        use crate::sys::netlink::Subject;
+        let open = || Some(Netlink::open(Subject::Route).unwrap());
+        for failure in [
+            Failure { call: Some("sendto"), errno: Errno::EPERM },
+            Failure { call: Some("recvfrom"), errno: Errno::EAGAIN },
+            Failure::answer(Errno::EOPNOTSUPP),
+        ] {
+            let mut netlink = open();
+            assert_eq!(ask(&mut netlink, |_| Err::<(), _>(failure)), None, "{failure:?}");
+            assert!(netlink.is_none(), "{failure:?}");
+        }
+        // That a way is prohibited, or that there is none, is an answer.
+        for errno in [Errno::EACCES, Errno::ENETUNREACH] {
+            let failure = Failure::answer(errno);
+            let mut netlink = open();
+            assert_eq!(ask(&mut netlink, |_| Err::<(), _>(failure)), Some(Err(failure)));
+            assert!(netlink.is_some());
+        }
+    }
+
+    #[test]
     fn the_kernel_knows_the_way_to_itself() {
         let mut netlink = Netlink::open(crate::sys::netlink::Subject::Route).unwrap();
-        assert_eq!(by_netlink(&mut netlink, "127.0.0.2".parse().unwrap()), Ok(Route::Local));
+        assert_eq!(by_netlink(&mut netlink, "127.0.0.2".parse().unwrap()), Ok(Some(Route::Local)));
     }
 }

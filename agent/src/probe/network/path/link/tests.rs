@@ -100,7 +100,23 @@ fn what_is_elsewhere_is_not_below() {
     };
     assert_eq!(of("macvlan", &[]), Some(Device::Index(5)));
     assert_eq!(of("macvlan", std::slice::from_ref(&elsewhere)), None);
-    assert_eq!(of("veth", &[]), None, "the other end of a pair");
+    for pair in ["veth", "netkit"] {
+        assert_eq!(of(pair, &[]), None, "the other end of a pair");
+    }
+}
+
+#[test]
+fn what_is_made_by_the_name_of_its_kind_is_of_that_kind() {
+    let of = |kind: &str| {
+        let link = parse(&answer(1, 7, &[(IFLA_LINKINFO, info(kind, &[]))])).unwrap();
+        (Kind::of(&link), header_bytes(Kind::of(&link), link.outer))
+    };
+    assert_eq!(of("netkit"), (Kind::Netkit, Some(0)));
+    // Ports of its own and the datapath alike.
+    assert_eq!(of("openvswitch"), (Kind::Openvswitch, Some(0)));
+    assert_eq!(of("bridge"), (Kind::Bridge, Some(0)));
+    assert_eq!(of("team"), (Kind::Bond, Some(0)));
+    assert_eq!(of("of_the_future"), (Kind::Other, None));
 }
 
 /// A device in a tree of files: files, and links with their targets.
@@ -119,7 +135,7 @@ fn device(files: &[(&str, &str)], links: &[(&str, &str)]) -> Kind {
         std::os::unix::fs::symlink(target, place(path)).unwrap();
     }
     let fs = HostFs::fixture(tree.path());
-    Kind::of(&of(&fs, None, &Device::Name("dev0".to_owned())).unwrap())
+    Kind::of(&of(&fs, &mut None, &Device::Name("dev0".to_owned())).unwrap())
 }
 
 #[test]
