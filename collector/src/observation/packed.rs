@@ -135,6 +135,29 @@ impl Packer {
         }
     }
 
+    /// Adds rounds, each with its end in seconds since the epoch and whether it was disturbed, for series to be put
+    /// along them.
+    pub(crate) fn track(&mut self, rounds: impl IntoIterator<Item = (f64, bool)>) -> usize {
+        let track = self.columns.add_track();
+        rounds.into_iter().for_each(|(ended, disturbed)| self.columns.round(track, ended, disturbed));
+        track
+    }
+
+    /// Puts values of a series along a track, each at the place of its round, in their order. Where one was put before,
+    /// or after, it stays; what is not finite is counted and left out. Says how many were put that are finite.
+    pub(crate) fn along(
+        &mut self,
+        track: usize,
+        id: SeriesId,
+        values: impl ExactSizeIterator<Item = (usize, f64)>,
+    ) -> usize {
+        let columns = &mut self.columns;
+        let column = *self.places.entry(id).or_insert_with(|| columns.add_column(track, id));
+        let (finite, others) = self.columns.put_along(column, track, values);
+        self.packed.discarded.not_finite += others;
+        finite
+    }
+
     /// The instance and whatever else is not a reading, for the caller to fill in.
     pub fn about(&mut self) -> &mut Packed {
         &mut self.packed

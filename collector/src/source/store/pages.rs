@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::api::{Api, Span, is_too_much};
+use super::stream::Sink;
 
 /// What an answer should come to. Small enough that it is soon there and soon read, large enough that the query costs
 /// more than asking.
@@ -20,32 +21,49 @@ pub(super) struct Pages {
     length: f64,
 }
 
+/// How large answers are, of which all queries of one store learn: metrics of one fleet are much of one size.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// How large the last answer was for the length of its span.
+    bytes_per_second: f64,
+    /// Longest span that is asked for at once: what was too much would be so again.
+    longest_seconds: f64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { bytes_per_second: 1.0, longest_seconds: f64::INFINITY }
+    }
+}
+
 impl Pages {
     /// None is fetched yet.
-    pub(super) fn of(api: &mut Api, selector: String, span: Span) -> Self {
-        // What was too much once need not be so for ever.
-        api.longest_seconds *= 2.0;
-        let most = (span.to - span.from).min(api.longest_seconds);
-        let length = (WANTED_BYTES / api.bytes_per_second).min(most).max(SHORTEST_SECONDS);
+    pub(super) fn of(api: &Api, selector: String, span: Span) -> Self {
+        let length = api.shared().learn(|sizes| {
+            // What was too much once need not be so for ever.
+            sizes.longest_seconds *= 2.0;
+            let most = (span.to - span.from).min(sizes.longest_seconds);
+            (WANTED_BYTES / sizes.bytes_per_second).min(most).max(SHORTEST_SECONDS)
+        });
         Self { selector, span, from: span.from, length }
     }
 
-    /// The next answer as it came; `None` after the last one.
+    /// Reads the next answer into `sink`, which has heard nothing else then; says that there was none after the last one.
     ///
     /// # Errors
     ///
-    /// When there is no answer.
-    pub(super) async fn next(&mut self, api: &mut Api) -> Result<Option<Vec<u8>>, StoreError> {
+    /// When there is no answer, or none that can be relied on.
+    pub(super) async fn next(&mut self, api: &mut Api, sink: &mut impl Sink) -> Result<bool, StoreError> {
         while self.from < self.span.to {
             let to = (self.from + self.length).min(self.span.to);
             let seconds = to - self.from;
             // Whether the begin of a range belongs to it is not the same in all releases; a millisecond more is.
             let milliseconds = (seconds * 1000.0).ceil() + 1.0;
             let expression = format!("{}[{milliseconds:.0}ms]", self.selector);
-            let body = match api.ask(&expression, to).await {
+            let bytes = match api.hear(&expression, to, sink).await {
                 Err(error) if is_too_much(&error) && self.length > SHORTEST_SECONDS => {
                     self.length = (self.length / 4.0).max(SHORTEST_SECONDS);
-                    api.longest_seconds = self.length;
+                    api.shared().learn(|sizes| sizes.longest_seconds = self.length);
                     continue;
                 }
                 Err(error) if is_too_much(&error) => {
@@ -54,15 +72,17 @@ impl Pages {
                 other => other?,
             };
             #[expect(clippy::cast_precision_loss, reason = "bodies are far below 2^53 bytes")]
-            let bytes = body.len() as f64;
-            if bytes > 0.0 {
-                let most = (seconds * 8.0 + SHORTEST_SECONDS).min(api.longest_seconds);
-                self.length = (seconds * WANTED_BYTES / bytes).min(most).max(SHORTEST_SECONDS);
-            }
-            api.bytes_per_second = (bytes / seconds).max(1.0);
+            let bytes = bytes as f64;
+            api.shared().learn(|sizes| {
+                if bytes > 0.0 {
+                    let most = (seconds * 8.0 + SHORTEST_SECONDS).min(sizes.longest_seconds);
+                    self.length = (seconds * WANTED_BYTES / bytes).min(most).max(SHORTEST_SECONDS);
+                }
+                sizes.bytes_per_second = (bytes / seconds).max(1.0);
+            });
             self.from = to;
-            return Ok(Some(body));
+            return Ok(true);
         }
-        Ok(None)
+        Ok(false)
     }
 }
