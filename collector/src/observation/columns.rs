@@ -33,6 +33,8 @@ struct Column {
 /// How many places there may be for each value that is there, as places without one take memory too, and of a few it
 /// does not matter.
 const DENSE: usize = 16;
+/// Up to so many rounds there is a place for each, however few of the values are there yet.
+const FEW: usize = 64;
 
 impl Column {
     fn new(id: SeriesId, track: usize, values: Vec<f64>) -> Self {
@@ -147,7 +149,7 @@ impl Columns {
         let (mut finite, mut others) = (0, 0);
         let Some(column) = self.columns.get_mut(column) else { return (finite, others) };
         let rounds = self.tracks.get(track).map_or(0, |track| track.timestamps.len());
-        if column.track == track && rounds <= values.len().saturating_mul(DENSE) {
+        if column.track == track && (rounds <= FEW || rounds <= values.len().saturating_mul(DENSE)) {
             // There will be one at each of them. Fleets have millions of columns, each as large as it has to be.
             column.values.reserve_exact(rounds.saturating_sub(column.values.len()));
         }

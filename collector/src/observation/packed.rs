@@ -106,7 +106,8 @@ impl Packed {
 pub struct Packer {
     packed: Packed,
     columns: Columns,
-    places: HashMap<SeriesId, usize>,
+    /// Which column each series has; four thousand million do not fit into memory.
+    places: HashMap<SeriesId, u32>,
 }
 
 impl Packer {
@@ -124,8 +125,8 @@ impl Packer {
         let columns = &mut self.columns;
         let column = *self.places.entry(id).or_insert_with(|| {
             let track = columns.add_track();
-            columns.add_column(track, id)
-        });
+            narrow(columns.add_column(track, id))
+        }) as usize;
         for reading in readings {
             if reading.value.is_finite() && reading.timestamp.is_finite() {
                 self.columns.append(column, reading);
@@ -152,7 +153,7 @@ impl Packer {
         values: impl ExactSizeIterator<Item = (usize, f64)>,
     ) -> usize {
         let columns = &mut self.columns;
-        let column = *self.places.entry(id).or_insert_with(|| columns.add_column(track, id));
+        let column = *self.places.entry(id).or_insert_with(|| narrow(columns.add_column(track, id))) as usize;
         let (finite, others) = self.columns.put_along(column, track, values);
         self.packed.discarded.not_finite += others;
         finite
@@ -171,6 +172,10 @@ impl Packer {
         self.packed.discarded.duplicates += duplicates;
         self.packed
     }
+}
+
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 impl Collected {

@@ -151,14 +151,14 @@ impl Api {
         Ok(vector.result)
     }
 
-    /// Tells `sink` the samples of what `expression` selects, as they come; says how many bytes they were. For whoever
-    /// can ask for less: what takes the store too long is not asked for again.
+    /// Tells `sink` the samples of what `expression` selects, as they come; says how many bytes the answer had, and how
+    /// many of these were labels. For whoever can ask for less: what takes the store too long is not asked for again.
     pub(super) async fn hear(
         &mut self,
         expression: &str,
         at: f64,
         sink: &mut impl Sink,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(usize, usize), StoreError> {
         let time = format!("{at:.3}");
         let form = form(&[("query", expression), ("time", &time)]);
         let path = self.prefix.join("api/v1/query").path;
@@ -168,7 +168,7 @@ impl Api {
             let answer = self.client.post_through(&path, form.clone(), limits, &mut decoder).await;
             match self.judge(answer, is_overtime) {
                 Ok(_) => {
-                    let bytes = decoder.bytes();
+                    let bytes = (decoder.bytes(), decoder.label_bytes());
                     self.shared.note(decoder.end()?);
                     return Ok(bytes);
                 }

@@ -76,13 +76,18 @@ impl Fleet {
     /// How many instances there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.places.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.places.is_empty()
+    }
+
+    /// Forgets what each instance is, which takes more memory than who there is; there are no eras after that.
+    pub(super) fn forget(&mut self) {
+        self.known = Vec::new();
     }
 
     /// Whose a series is.

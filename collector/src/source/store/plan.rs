@@ -58,8 +58,9 @@ enum Job {
 impl<'a> Plan<'a> {
     /// All of `wanted` that belongs to a probe which has had rounds.
     pub(super) fn new(
-        (source, vocabulary, quota): (&str, &'a Vocabulary, &'a Quota),
-        (fleet, wanted): (&'a Fleet, BTreeSet<Metric>),
+        (reading, fleet): (Reading, &'a Fleet),
+        wanted: &BTreeSet<Metric>,
+        (vocabulary, quota): (&'a Vocabulary, &'a Quota),
         span: Span,
         progress: &'a (dyn Fn(usize) + Sync),
     ) -> Self {
@@ -73,8 +74,7 @@ impl<'a> Plan<'a> {
                 queue.probes.push_back((probe.clone(), metrics));
             }
         }
-        let reading = RefCell::new(Reading::new(source, vocabulary, fleet));
-        let (queue, is_more) = (RefCell::new(queue), Notify::new());
+        let (reading, queue, is_more) = (RefCell::new(reading), RefCell::new(queue), Notify::new());
         Self { fleet, vocabulary, quota, span, progress, reading, queue, is_more }
     }
 

@@ -9,6 +9,7 @@ use super::api::{Api, Span, matches};
 use super::instances::Fleet;
 use super::names;
 use super::plan::{LAST_ROUND, Plan};
+use super::reading::Reading;
 use super::{Options, StoreError};
 use crate::date::utc_minute;
 use crate::http::{Access, Address, Net};
@@ -65,7 +66,9 @@ pub async fn read(
 
     let wanted = names::wanted(&names, statistic);
     let shared = Arc::clone(api.shared());
-    let plan = Plan::new((source, vocabulary, quota), (&fleet, wanted), span, progress);
+    let reading = Reading::new(source, vocabulary, &fleet);
+    fleet.forget();
+    let plan = Plan::new((reading, &fleet), &wanted, (vocabulary, quota), span, progress);
     tokio::try_join!(plan.follow(api), plan.follow(other))?;
     let (collected, notes) = (plan.finish(), shared.notes());
     Ok(Stored {

@@ -13,8 +13,10 @@ pub use super::written::Label;
 use super::written::{Pairs, Skipped, end_of_text, written_plainly};
 use crate::http::pieces::Pieces;
 
-/// Longest that the labels of a series may be, and all that is said beside the series, in bytes.
+/// Longest that all may be that is said beside the series, in bytes.
 const MOST_BYTES: usize = 1024 * 1024;
+/// Longest that the labels of a series may be, in bytes. They are looked through anew with each piece of them.
+const LABELS_BYTES: usize = 64 * 1024;
 /// Longest that a sample may be, in bytes.
 const SAMPLE_BYTES: usize = 4096;
 
@@ -46,6 +48,7 @@ pub struct Decoder<'s, S> {
     envelope: Envelope,
     seen: Seen,
     bytes: usize,
+    label_bytes: usize,
     failure: Option<StoreError>,
 }
 
@@ -98,6 +101,7 @@ impl<'s, S: Sink> Decoder<'s, S> {
             envelope: Envelope::default(),
             seen: Seen::default(),
             bytes: 0,
+            label_bytes: 0,
             failure: None,
         }
     }
@@ -125,6 +129,12 @@ impl<'s, S: Sink> Decoder<'s, S> {
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many of them were labels.
+    #[must_use]
+    pub const fn label_bytes(&self) -> usize {
+        self.label_bytes
     }
 
     /// All was read: what the store says beside the samples.
@@ -277,12 +287,13 @@ impl<'s, S: Sink> Decoder<'s, S> {
         let mut skipped = Skipped::default();
         let (length, is_over) = skipped.run(value);
         if !is_over {
-            return incomplete(value, MOST_BYTES, "labels");
+            return incomplete(value, LABELS_BYTES, "labels");
         }
         match serde_json::from_slice::<Pairs<'_>>(value.get(..length).unwrap_or_default()) {
             Ok(Pairs(labels)) => {
                 self.sink.series(&labels);
                 self.seen.metric = true;
+                self.label_bytes += length;
                 self.place = Place::AfterValue;
                 Step::Taken(before + length)
             }
