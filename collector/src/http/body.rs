@@ -36,7 +36,7 @@ pub(super) async fn read(
 }
 
 /// How it says that it is packed; several layers as one list, which nothing here takes.
-fn encoding(headers: &HeaderMap) -> String {
+pub(super) fn encoding(headers: &HeaderMap) -> String {
     let all = headers.get_all(CONTENT_ENCODING).into_iter();
     let all: Vec<_> = all.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     all.join(", ")

@@ -9,18 +9,21 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::pieces::{self, Pieces};
 use super::{Access, Address, HttpError, Net, body};
 use crate::source::unpack;
 
 /// Read at a time from a connection, in bytes; hyper takes no less. Each kept connection may hold on to so much.
 const BUFFER_BYTES: usize = 8 * 1024;
+/// The same where answers are large: the fewer system calls the better, as long as a piece stays in the cache.
+const LARGE_BUFFER_BYTES: usize = 128 * 1024;
 const USER_AGENT: &str = concat!("tierprobe-collector/", env!("CARGO_PKG_VERSION"));
 
 /// What an answer may cost.
@@ -58,6 +61,7 @@ pub struct Client {
     address: Address,
     access: Arc<Access>,
     net: Arc<Net>,
+    buffer_bytes: usize,
     kept: Option<Connection>,
 }
 
@@ -65,7 +69,14 @@ impl Client {
     /// A client for one place.
     #[must_use]
     pub const fn new(address: Address, access: Arc<Access>, net: Arc<Net>) -> Self {
-        Self { address, access, net, kept: None }
+        Self { address, access, net, buffer_bytes: BUFFER_BYTES, kept: None }
+    }
+
+    /// The same for one whose answers are large.
+    #[must_use]
+    pub(crate) const fn of_large_answers(mut self) -> Self {
+        self.buffer_bytes = LARGE_BUFFER_BYTES;
+        self
     }
 
     /// Gets the address itself.
@@ -89,10 +100,10 @@ impl Client {
         accept: &'static str,
         limits: Limits,
     ) -> Result<Answer, HttpError> {
-        self.send(limits, |request| {
+        let build = |request: hyper::http::request::Builder| {
             request.method(Method::GET).uri(path).header(header::ACCEPT, accept).body(Full::default())
-        })
-        .await
+        };
+        self.send(limits, build, None).await
     }
 
     /// Sends a form to `path` at the place.
@@ -101,30 +112,53 @@ impl Client {
     ///
     /// When there is no complete answer within the limits.
     pub async fn post(&mut self, path: &str, form: String, limits: Limits) -> Result<Answer, HttpError> {
+        self.post_form(path, form, limits, None).await
+    }
+
+    /// The same, where the body of a success goes into `pieces` as it comes and is none of the answer's. It counts once
+    /// there is an answer: until then it may break off, and be asked for again.
+    pub(crate) async fn post_through(
+        &mut self,
+        path: &str,
+        form: String,
+        limits: Limits,
+        pieces: &mut dyn Pieces,
+    ) -> Result<Answer, HttpError> {
+        self.post_form(path, form, limits, Some(pieces)).await
+    }
+
+    async fn post_form(
+        &mut self,
+        path: &str,
+        form: String,
+        limits: Limits,
+        pieces: Option<&mut dyn Pieces>,
+    ) -> Result<Answer, HttpError> {
         let form = Bytes::from(form);
-        self.send(limits, |request| {
+        let build = |request: hyper::http::request::Builder| {
             request
                 .method(Method::POST)
                 .uri(path)
                 .header(header::ACCEPT, "application/json")
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(Full::new(form.clone()))
-        })
-        .await
+        };
+        self.send(limits, build, pieces).await
     }
 
     async fn send(
         &mut self,
         limits: Limits,
         build: impl Fn(hyper::http::request::Builder) -> hyper::http::Result<Request<Full<Bytes>>>,
+        pieces: Option<&mut dyn Pieces>,
     ) -> Result<Answer, HttpError> {
         // The connection is in nobody's hands while a request is under way: when that fails or takes too long, it
         // is closed and not used again.
         let kept = self.kept.take();
-        let exchange = self.exchange(kept, limits, build);
+        let exchange = self.exchange(kept, limits, build, pieces);
         let result = tokio::time::timeout(limits.timeout, exchange).await;
         let (answer, connection) = result.map_err(|_| HttpError::Timeout(limits.timeout))??;
-        self.kept = Some(connection);
+        self.kept = connection;
         Ok(answer)
     }
 
@@ -133,7 +167,8 @@ impl Client {
         kept: Option<Connection>,
         limits: Limits,
         build: impl Fn(hyper::http::request::Builder) -> hyper::http::Result<Request<Full<Bytes>>>,
-    ) -> Result<(Answer, Connection), HttpError> {
+        pieces: Option<&mut dyn Pieces>,
+    ) -> Result<(Answer, Option<Connection>), HttpError> {
         let place = self.address.authority();
         let request = || self.request(&place, &build);
         let old = match kept {
@@ -152,7 +187,15 @@ impl Client {
             None => self.anew(&place, request()?, limits.timeout).await?,
         };
         let (head, incoming) = response.into_parts();
-        let body = body::read(&self.net, &place, (&head.headers, incoming), limits.body_bytes).await?;
+        let (limit, message) = (limits.body_bytes, (&head.headers, incoming));
+        let (body, connection) = match pieces {
+            Some(taker) if head.status == StatusCode::OK => {
+                let is_whole = pieces::pass(&self.net, &place, message, limit, taker).await?;
+                // Of what nobody wants the rest of, the rest is still to come.
+                (Vec::new(), is_whole.then_some(connection))
+            }
+            Some(_) | None => (body::read(&self.net, &place, message, limit).await?, Some(connection)),
+        };
         Ok((Answer { status: head.status.as_u16(), headers: head.headers, body }, connection))
     }
 
@@ -197,7 +240,7 @@ impl Client {
         // Requests are one packet and wait for nothing.
         stream.set_nodelay(true).map_err(failed)?;
         if !self.address.secure {
-            return Connection::over(place, stream).await;
+            return Connection::over(place, stream, self.buffer_bytes).await;
         }
         let named = self.access.tls.server_name.as_ref().unwrap_or(&self.address.host);
         let name = ServerName::try_from(named.clone()).map_err(|_| HttpError::Tls {
@@ -206,7 +249,7 @@ impl Client {
         })?;
         let tls = TlsConnector::from(self.access.config()?).connect(name, stream).await;
         let stream = tls.map_err(|error| HttpError::of_handshake(place, &error))?;
-        Connection::over(place, stream).await
+        Connection::over(place, stream, self.buffer_bytes).await
     }
 
     /// Tries all addresses of the host, one after the other. Each but the last may take an even share of the time, so
@@ -239,12 +282,12 @@ struct Connection {
 }
 
 impl Connection {
-    async fn over<S>(place: &str, stream: S) -> Result<Self, HttpError>
+    async fn over<S>(place: &str, stream: S, buffer_bytes: usize) -> Result<Self, HttpError>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
         let (sender, connection) = http1::Builder::new()
-            .max_buf_size(BUFFER_BYTES)
+            .max_buf_size(buffer_bytes)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| HttpError::of(place, &error))?;

@@ -9,7 +9,8 @@
 //! - [`access`]: how to be let in: TLS, passwords, tokens, headers. [`rules`] says it by address, which `pattern`
 //!   matches; [`secret`] reads it.
 //! - [`net`]: what all clients share.
-//! - [`client`]: one request after the other over one connection that is kept.
+//! - [`client`]: one request after the other over one connection that is kept; `body` is what is answered, `pieces` the
+//!   same as it comes.
 //! - [`resolve`]: names into addresses, without the C library, which cannot do it in a static binary.
 
 pub mod access;
@@ -19,6 +20,7 @@ pub mod client;
 pub mod error;
 pub mod net;
 pub(crate) mod pattern;
+pub(crate) mod pieces;
 pub mod resolve;
 pub mod rules;
 pub mod secret;

@@ -24,9 +24,46 @@ struct Column {
     id: SeriesId,
     track: usize,
     values: Vec<f64>,
+    /// The first place of a shared track that is not passed yet, for who puts values along it.
+    next: usize,
+    /// How many of the values only stand where there is none.
+    padded: usize,
+}
+
+/// How many places there may be for each value that is there, as places without one take memory too, and of a few it
+/// does not matter.
+const DENSE: usize = 16;
+/// Up to so many rounds there is a place for each, however few of the values are there yet.
+const FEW: usize = 64;
+
+impl Column {
+    fn new(id: SeriesId, track: usize, values: Vec<f64>) -> Self {
+        Self { id, track, values, next: 0, padded: 0 }
+    }
+
+    /// Goes on along a track of its own, which has a place for each of its values and no others.
+    fn depart(&mut self, tracks: &mut Vec<Growing>) {
+        let mut own = Growing::default();
+        for at in
+            (0..self.values.len()).filter(|at| self.values.get(*at).is_some_and(|value| !value.is_nan()))
+        {
+            if let Some((timestamp, disturbed)) = tracks.get(self.track).and_then(|track| track.get(at)) {
+                own.push(timestamp, disturbed);
+            }
+        }
+        self.values.retain(|value| !value.is_nan());
+        self.values.shrink_to_fit();
+        self.padded = 0;
+        self.track = tracks.len();
+        tracks.push(own);
+    }
 }
 
 impl Growing {
+    fn get(&self, at: usize) -> Option<(f64, bool)> {
+        Some((*self.timestamps.get(at)?, *self.disturbed.get(at)?))
+    }
+
     fn push(&mut self, timestamp: f64, disturbed: bool) {
         self.timestamps.push(timestamp);
         self.disturbed.push(disturbed);
@@ -54,12 +91,12 @@ impl Columns {
 
     /// A column along a track; the caller adds no second one of a series.
     pub(crate) fn add_column(&mut self, track: usize, id: SeriesId) -> usize {
-        self.columns.push(Column { id, track, values: Vec::new() });
+        self.columns.push(Column::new(id, track, Vec::new()));
         self.columns.len() - 1
     }
 
     pub(super) fn add_whole_column(&mut self, track: usize, id: SeriesId, values: &[f64]) {
-        self.columns.push(Column { id, track, values: values.to_vec() });
+        self.columns.push(Column::new(id, track, values.to_vec()));
     }
 
     /// Takes out all readings; tracks and columns stay, for the rounds to come.
@@ -99,6 +136,50 @@ impl Columns {
         if let Some(latest) = column.values.last_mut() {
             *latest = value;
         }
+    }
+
+    /// The values of a column at places of a track that lie behind those that have one already; others are passed over.
+    /// Says how many were finite, and how many were not and are left out.
+    pub(super) fn put_along(
+        &mut self,
+        column: usize,
+        track: usize,
+        values: impl ExactSizeIterator<Item = (usize, f64)>,
+    ) -> (usize, usize) {
+        let (mut finite, mut others) = (0, 0);
+        let Some(column) = self.columns.get_mut(column) else { return (finite, others) };
+        let rounds = self.tracks.get(track).map_or(0, |track| track.timestamps.len());
+        if column.track == track && (rounds <= FEW || rounds <= values.len().saturating_mul(DENSE)) {
+            // There will be one at each of them. Fleets have millions of columns, each as large as it has to be.
+            column.values.reserve_exact(rounds.saturating_sub(column.values.len()));
+        }
+        for (at, value) in values {
+            if at < column.next || at >= rounds {
+                continue;
+            }
+            column.next = at + 1;
+            if !value.is_finite() {
+                others += 1;
+                continue;
+            }
+            finite += 1;
+            if column.track == track {
+                let gap = at - column.values.len();
+                if column.padded + gap <= column.values.len() - column.padded + DENSE {
+                    column.padded += gap;
+                    column.values.resize(at, f64::NAN);
+                    column.values.push(value);
+                    continue;
+                }
+                column.depart(&mut self.tracks);
+            }
+            let round = self.tracks.get(track).and_then(|track| track.get(at));
+            if let (Some((timestamp, disturbed)), Some(own)) = (round, self.tracks.get_mut(column.track)) {
+                own.push(timestamp, disturbed);
+                column.values.push(value);
+            }
+        }
+        (finite, others)
     }
 
     /// A reading of a column that has its track for itself.
@@ -252,6 +333,69 @@ mod tests {
         let (series, _) = columns.pack();
         assert_eq!(read(&series, ids[0]).len(), 3);
         assert_eq!(read(&series, ids[1]), [(3.0, 9.0, false)]);
+    }
+
+    /// Along a track that is there, as one that grows by its own readings would have it.
+    fn along(rounds: &[f64], parts: &[Vec<(usize, f64)>]) -> (Series, Series, (usize, usize)) {
+        let id = ids(1)[0];
+        let (mut shared, mut alone) = (Columns::default(), Columns::default());
+        let track = shared.add_track();
+        rounds.iter().for_each(|ended| shared.round(track, *ended, *ended > 3.0));
+        let column = shared.add_column(track, id);
+        let own = alone.add_track();
+        let other = alone.add_column(own, id);
+        let (mut next, mut put) = (0, (0, 0));
+        for part in parts {
+            let (finite, others) = shared.put_along(column, track, part.iter().copied());
+            put = (put.0 + finite, put.1 + others);
+            for (at, value) in part {
+                if *at >= next && *at < rounds.len() {
+                    next = at + 1;
+                    if value.is_finite() {
+                        let (timestamp, disturbed) = (rounds[*at], rounds[*at] > 3.0);
+                        alone.append(other, Reading { timestamp, value: *value, disturbed });
+                    }
+                }
+            }
+        }
+        (shared.pack().0, alone.pack().0, put)
+    }
+
+    #[test]
+    fn values_along_a_track_are_put_once_and_in_order() {
+        let parts =
+            [vec![(0, 5.0), (2, f64::NAN), (3, 6.0)], vec![(3, 9.0), (1, 9.0), (4, f64::INFINITY), (9, 1.0)]];
+        let (shared, alone, put) = along(&[1.0, 2.0, 3.0, 4.0, 5.0], &parts);
+        assert_eq!((put, shared.len()), ((2, 2), 2));
+        assert_eq!(shared, alone);
+    }
+
+    #[test]
+    fn places_without_a_value_take_no_memory_to_speak_of() {
+        let rounds: Vec<f64> = (0..100_000_u32).map(f64::from).collect();
+        let id = ids(1)[0];
+        let mut columns = Columns::default();
+        let track = columns.add_track();
+        rounds.iter().for_each(|ended| columns.round(track, *ended, false));
+        let column = columns.add_column(track, id);
+        for at in [5, 50_000, 99_999] {
+            assert_eq!(columns.put_along(column, track, std::iter::once((at, 1.0))), (1, 0));
+            assert!(columns.columns[0].values.capacity() < 1000);
+        }
+        let ends: Vec<f64> = read(&columns.pack().0, id).iter().map(|(ended, ..)| *ended).collect();
+        assert_eq!(ends, [5.0, 50_000.0, 99_999.0]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn values_along_a_track_are_those_of_one_that_grows(
+            parts in proptest::collection::vec(proptest::collection::vec((0..90_usize, -1.0..1.0_f64), 0..40), 0..4),
+        ) {
+            let rounds: Vec<f64> = (0..80_u32).map(f64::from).collect();
+            let (shared, alone, put) = along(&rounds, &parts);
+            proptest::prop_assert_eq!(put.0, shared.len());
+            proptest::prop_assert_eq!(shared, alone);
+        }
     }
 
     #[test]

@@ -106,7 +106,8 @@ impl Packed {
 pub struct Packer {
     packed: Packed,
     columns: Columns,
-    places: HashMap<SeriesId, usize>,
+    /// Which column each series has; four thousand million do not fit into memory.
+    places: HashMap<SeriesId, u32>,
 }
 
 impl Packer {
@@ -124,8 +125,8 @@ impl Packer {
         let columns = &mut self.columns;
         let column = *self.places.entry(id).or_insert_with(|| {
             let track = columns.add_track();
-            columns.add_column(track, id)
-        });
+            narrow(columns.add_column(track, id))
+        }) as usize;
         for reading in readings {
             if reading.value.is_finite() && reading.timestamp.is_finite() {
                 self.columns.append(column, reading);
@@ -133,6 +134,29 @@ impl Packer {
                 self.packed.discarded.not_finite += 1;
             }
         }
+    }
+
+    /// Adds rounds, each with its end in seconds since the epoch and whether it was disturbed, for series to be put
+    /// along them.
+    pub(crate) fn track(&mut self, rounds: impl IntoIterator<Item = (f64, bool)>) -> usize {
+        let track = self.columns.add_track();
+        rounds.into_iter().for_each(|(ended, disturbed)| self.columns.round(track, ended, disturbed));
+        track
+    }
+
+    /// Puts values of a series along a track, each at the place of its round, in their order. Where one was put before,
+    /// or after, it stays; what is not finite is counted and left out. Says how many were put that are finite.
+    pub(crate) fn along(
+        &mut self,
+        track: usize,
+        id: SeriesId,
+        values: impl ExactSizeIterator<Item = (usize, f64)>,
+    ) -> usize {
+        let columns = &mut self.columns;
+        let column = *self.places.entry(id).or_insert_with(|| narrow(columns.add_column(track, id))) as usize;
+        let (finite, others) = self.columns.put_along(column, track, values);
+        self.packed.discarded.not_finite += others;
+        finite
     }
 
     /// The instance and whatever else is not a reading, for the caller to fill in.
@@ -148,6 +172,10 @@ impl Packer {
         self.packed.discarded.duplicates += duplicates;
         self.packed
     }
+}
+
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 impl Collected {

@@ -1,5 +1,8 @@
 //! How rank statistics are distributed: exactly as far as that keeps its digits, normal beyond.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use super::real;
 use super::student::{MANY, upper_tail};
 
@@ -11,7 +14,7 @@ const EXACT: usize = 2500;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Distribution {
     /// `P(U <= u)` for each u.
-    Exact(Vec<f64>),
+    Exact(Arc<[f64]>),
     /// Mean and standard deviation of the normal approximation.
     Normal(f64, f64),
 }
@@ -20,7 +23,7 @@ impl Distribution {
     /// Of the Mann-Whitney statistic of m and n values.
     pub(super) fn rank_sum(m: usize, n: usize) -> Self {
         if m * n <= EXACT {
-            return Self::Exact(cumulative(m, n));
+            return Self::Exact(known_or((m, n), || cumulative(m, n)));
         }
         let pairs = real(m) * real(n);
         Self::Normal(pairs / 2.0, (pairs * (real(m + n) + 1.0) / 12.0).sqrt())
@@ -30,7 +33,7 @@ impl Distribution {
     pub(super) fn signed_rank(n: usize) -> Self {
         let sums = n * (n + 1) / 2;
         if sums <= EXACT {
-            return Self::Exact(cumulative_signed(n));
+            return Self::Exact(cumulative_signed(n).into());
         }
         Self::Normal(real(sums) / 2.0, (real(sums) * (2.0 * real(n) + 1.0) / 12.0).sqrt())
     }
@@ -43,6 +46,28 @@ impl Distribution {
             Self::Normal(mean, deviation) => upper_tail((mean - real(u) - 0.5) / deviation, MANY),
         }
     }
+}
+
+/// A distribution, and the sizes of the two samples that it is of.
+struct Known {
+    sizes: (usize, usize),
+    cumulative: Arc<[f64]>,
+}
+
+thread_local! {
+    /// The last one that was computed: the sides of most rows of a comparison are the same hosts.
+    static LAST: RefCell<Option<Known>> = const { RefCell::new(None) };
+}
+
+fn known_or(sizes: (usize, usize), compute: impl FnOnce() -> Vec<f64>) -> Arc<[f64]> {
+    LAST.with_borrow_mut(|last| match last {
+        Some(known) if known.sizes == sizes => Arc::clone(&known.cumulative),
+        Some(_) | None => {
+            let cumulative: Arc<[f64]> = compute().into();
+            *last = Some(Known { sizes, cumulative: Arc::clone(&cumulative) });
+            cumulative
+        }
+    })
 }
 
 /// `P(U <= u)` for all u of the Mann-Whitney statistic of m and n values without ties.

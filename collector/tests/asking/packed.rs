@@ -9,7 +9,8 @@ use tierprobe_collector::http::Net;
 use tierprobe_collector::source::{Gathered, Options};
 
 use crate::discovery::name_server;
-use crate::place::{agent, place, read};
+use crate::place::{agent, ok, place, read};
+use crate::stores::{JSON, options, sound};
 
 /// More than an exposition may have, in zeros: 20 MiB become some KiB.
 const BOMB_BYTES: usize = 20 << 20;
@@ -90,5 +91,34 @@ fn bombs_and_what_is_none_of_what_it_says_are_refused_by_name() {
         let gathered = by_name(target);
         let reason = &gathered.dropped[0].reason;
         assert!(gathered.collected.is_empty() && reason.contains(said), "{encoding}: {reason}");
+    }
+}
+
+/// Stores pack what is asked for by a name, and some pack as they like.
+#[test]
+fn answers_of_stores_are_unpacked_as_they_come() {
+    for encoding in ["gzip", "zstd", "identity"] {
+        for is_cut in [false, true] {
+            let target = place(None, move |request| {
+                let whole = ok(JSON, &sound(request));
+                let body = whole.split_once("\r\n\r\n").unwrap().1;
+                let mut bytes = packed(body.as_bytes(), encoding);
+                if is_cut && request.form("query").starts_with("tierprobe_syscall") {
+                    bytes.truncate(bytes.len() - 5);
+                }
+                answer(&bytes, encoding)
+            });
+            let net = Arc::new(Net::new(vec![name_server(target.port())]));
+            let source = format!("prometheus+http://one.test:{}/prefix", target.port());
+            let gathered =
+                read(&[source], Duration::ZERO, Options { net, ..options(Duration::from_secs(5)) });
+            if is_cut {
+                assert!(gathered.dropped[0].reason.contains("cut off"), "{encoding}: {gathered:?}");
+                assert!(gathered.collected.is_empty(), "{encoding}");
+            } else {
+                assert_eq!(gathered.dropped, [], "{encoding}");
+                assert_eq!(gathered.collected[0].observations(), 2, "{encoding}");
+            }
+        }
     }
 }

@@ -218,6 +218,59 @@ fn a_half_answer_ends_the_reading_whichever_it_is() {
     }
 }
 
+/// An answer is read as it comes, and counts as a whole or not at all.
+#[test]
+fn of_an_answer_that_breaks_off_nothing_counts() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let gathered = gathered(move |request| {
+        let body = sound(request);
+        if !request.form("query").starts_with("tierprobe_syscall")
+            || count.fetch_add(1, Ordering::Relaxed) > 0
+        {
+            return ok(JSON, &body);
+        }
+        // Another number in it, and more promised than there is.
+        let half = body.replacen("1e-7", "9e-7", 2);
+        let half = half.split_once("[1699999930").unwrap().0.to_owned();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{half}", body.len())
+    });
+    assert_eq!(gathered.dropped, []);
+    assert!(asked.load(Ordering::Relaxed) > 1);
+    let told = gathered.collected[0].clone().unpack().observations;
+    assert!(told.iter().map(|one| one.value).eq([1e-7, 2e-7]), "{told:?}");
+}
+
+#[test]
+fn two_queries_at_a_time_are_enough() {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (asking, peak) = (Arc::clone(&now), Arc::clone(&most));
+    let names: Vec<String> = (0..6).map(|at| format!("\"tierprobe_syscall_n{at}_round_seconds\"")).collect();
+    let gathered = gathered(move |request| {
+        peak.fetch_max(asking.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(40));
+        let body = if request.line.contains("/label/__name__/values") {
+            format!("{{\"status\":\"success\",\"data\":[{}]}}", names.join(","))
+        } else if request.form("query").starts_with("tierprobe_syscall_n") {
+            let own = request.form("query");
+            let own = own.split('{').next().unwrap();
+            let query = Request {
+                line: "POST /prefix/api/v1/query HTTP/1.1".to_owned(),
+                body: "query=tierprobe_syscall_round_seconds".to_owned(),
+                ..Request::default()
+            };
+            sound(&query).replace("tierprobe_syscall_round_seconds", own)
+        } else {
+            sound(request)
+        };
+        asking.fetch_sub(1, Ordering::Relaxed);
+        ok(JSON, &body)
+    });
+    assert_eq!(gathered.dropped, []);
+    assert_eq!(gathered.collected[0].observations(), 12);
+    assert_eq!(most.load(Ordering::Relaxed), 2);
+}
+
 #[test]
 fn statuses_are_named_with_what_to_do() {
     assert_says(&reason(|_| status("401 Unauthorized")), "--source.config");

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use tierprobe_collector::exposition::{self, Format, Head, Line, Sink};
 use tierprobe_collector::http::Address;
-use tierprobe_collector::observation::{Statistic, Vocabulary};
+use tierprobe_collector::observation::{Labels, Statistic, Vocabulary};
 use tierprobe_collector::source::discovery::group;
-use tierprobe_collector::source::store::answer::{self, Matrix};
+use tierprobe_collector::source::store::answer::{self, Matrix, Sample};
 use tierprobe_collector::source::store::rounds::Rounds;
+use tierprobe_collector::source::store::{StoreError, stream};
 use tierprobe_collector::source::{Accumulator, record, unpack};
 use tierprobe_collector::store::pack;
 use tierprobe_collector::{date, duration};
@@ -130,18 +131,85 @@ fn of_targets(bytes: &[u8]) {
     }
 }
 
+/// Series as an answer tells them, one after the other.
+#[derive(Debug, Default)]
+struct Told {
+    series: Vec<(Labels, Vec<Sample>)>,
+    labels: Labels,
+    samples: Vec<Sample>,
+}
+
+impl stream::Sink for Told {
+    fn series(&mut self, labels: &[stream::Label<'_>]) {
+        self.labels = labels.iter().map(|(label, value)| (label.to_string(), value.to_string())).collect();
+    }
+
+    fn sample(&mut self, sample: Sample) {
+        self.samples.push(sample);
+    }
+
+    fn end(&mut self) {
+        self.series.push((std::mem::take(&mut self.labels), std::mem::take(&mut self.samples)));
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.samples.len()
+    }
+}
+
+/// What an answer says that comes in pieces of this length.
+fn told(bytes: &[u8], length: usize) -> Result<(Told, answer::Said<()>), StoreError> {
+    let mut told = Told::default();
+    let mut decoder = stream::Decoder::new(&mut told);
+    for piece in bytes.chunks(length.max(1)) {
+        if decoder.feed(piece).is_break() {
+            break;
+        }
+    }
+    let said = decoder.end()?;
+    Ok((told, said))
+}
+
+/// Numbers as they are, as some are none.
+fn bits(samples: &[Sample]) -> Vec<(u64, u64)> {
+    samples.iter().map(|sample| (sample.at.to_bits(), sample.value.to_bits())).collect()
+}
+
 fn of_answer(bytes: &[u8]) {
-    match answer::open::<Matrix>(bytes) {
-        Ok(said) => {
+    let whole = told(bytes, usize::MAX);
+    // However it is cut, it says the same.
+    for length in [1, 3, 1 + usize::from(bytes.first().copied().unwrap_or_default())] {
+        let pieces = told(bytes, length);
+        assert_eq!(whole.is_ok(), pieces.is_ok(), "in pieces of {length}: {whole:?} {pieces:?}");
+        let (Ok((whole, _)), Ok((pieces, _))) = (&whole, &pieces) else { continue };
+        assert_eq!(whole.series.len(), pieces.series.len(), "in pieces of {length}");
+        for ((labels, samples), (others, other)) in whole.series.iter().zip(&pieces.series) {
+            assert_eq!((labels, bits(samples)), (others, bits(other)), "in pieces of {length}");
+        }
+    }
+    match whole {
+        Ok((told, said)) => {
             assert!(
                 said.warnings.iter().chain(&said.infos).all(|text| text.chars().count() <= 300),
                 "endless"
             );
-            for series in said.data.result {
+            // And as the whole of it at once.
+            if let Ok(tree) = answer::open::<Matrix>(bytes) {
+                let tree = tree.data.result;
+                assert_eq!(told.series.len(), tree.len(), "series are lost");
+                for ((labels, samples), other) in told.series.iter().zip(&tree) {
+                    assert_eq!((labels, bits(samples)), (&other.metric, bits(&other.values.0)));
+                }
+            }
+            for (_, samples) in told.series {
                 let mut rounds = Rounds::default();
-                rounds.add(&series.values.0);
-                rounds.add(&series.values.0);
-                rounds.mark(&series.values.0);
+                rounds.add(&samples);
+                rounds.add(&samples);
+                rounds.mark(&samples);
                 assert!(rounds.iter().map(|round| round.scraped).is_sorted_by(|a, b| a < b), "out of order");
                 assert!(rounds.iter().all(|round| round.ended.is_finite() && round.ended > 0.0), "no end");
             }

@@ -46,26 +46,19 @@ pub struct Said<T> {
 
 /// What a store said beside what it was asked for, in all its answers.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct Notes {
     /// What it warned of.
     pub warnings: BTreeSet<String>,
     /// What else it said.
     pub infos: BTreeSet<String>,
 }
 
-impl Heard {
-    /// Takes an answer out of its envelope, and notes what else is on it.
-    pub(super) fn open<T: DeserializeOwned>(&mut self, body: &[u8]) -> Result<T, StoreError> {
-        let said = open(body)?;
+impl Notes {
+    /// Takes what an answer holds, and notes what else was said.
+    pub(super) fn note<T>(&mut self, said: Said<T>) -> T {
         self.warnings.extend(said.warnings);
         self.infos.extend(said.infos);
-        Ok(said.data)
-    }
-
-    /// Takes in what was heard elsewhere.
-    pub(super) fn add(&mut self, other: Self) {
-        self.warnings.extend(other.warnings);
-        self.infos.extend(other.infos);
+        said.data
     }
 }
 
@@ -138,12 +131,16 @@ impl<'de> Deserialize<'de> for Number {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
-                let number = text.trim_start_matches('+').parse();
-                number.map(Number).map_err(|_| E::custom(format!("{text:?} is no number")))
+                number(text).map(Number).ok_or_else(|| E::custom(format!("{text:?} is no number")))
             }
         }
         deserializer.deserialize_str(Text)
     }
+}
+
+/// The number that a text is.
+pub(super) fn number(text: &str) -> Option<f64> {
+    text.trim_start_matches('+').parse().ok()
 }
 
 /// Takes an answer out of its envelope.
@@ -152,8 +149,13 @@ impl<'de> Deserialize<'de> for Number {
 ///
 /// When it is no answer of the API, a refusal, or a part of the data only.
 pub fn open<T: DeserializeOwned>(body: &[u8]) -> Result<Said<T>, StoreError> {
+    open_of(body, body.len())
+}
+
+/// The same for what is left of an answer of so many bytes.
+pub(super) fn open_of<T: DeserializeOwned>(body: &[u8], bytes: usize) -> Result<Said<T>, StoreError> {
     let answer: Envelope<T> =
-        serde_json::from_slice(body).map_err(|error| StoreError::NoApi { why: odd(body, &error) })?;
+        serde_json::from_slice(body).map_err(|error| StoreError::NoApi { why: odd(body, bytes, &error) })?;
     let warnings = answer.warnings.unwrap_or_default();
     if answer.is_partial == Some(true) {
         return Err(StoreError::Partial("isPartial".to_owned()));
@@ -188,13 +190,16 @@ fn refusal(kind: &str, why: &str, status: &str) -> StoreError {
     StoreError::Refused { kind: or(kind, status), why: or(why, "it does not say why") }
 }
 
-fn odd(body: &[u8], error: &serde_json::Error) -> String {
+/// What is said of an answer that is made to be read by people.
+pub(super) const PAGE: &str = "a page for people";
+
+fn odd(body: &[u8], bytes: usize, error: &serde_json::Error) -> String {
     let text = String::from_utf8_lossy(body.get(..body.len().min(4096)).unwrap_or_default());
     let begin = text.trim_start();
     if begin.starts_with('<') {
-        "a page for people".to_owned()
+        PAGE.to_owned()
     } else if error.is_eof() {
-        format!("cut off after {} bytes", body.len())
+        format!("cut off after {bytes} bytes")
     } else {
         error.to_string()
     }

@@ -1,15 +1,17 @@
-//! Asks a store, one query after the other.
+//! Asks a store.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::header::RETRY_AFTER;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::answer::{self, Heard, Matrix, Series};
-use super::pages::Pages;
+use super::answer::{self, Matrix, Notes, Said, Series};
+use super::heard::Listed;
+use super::pages::{Pages, Sizes};
+use super::stream::{Decoder, Sink};
 use super::{Options, StoreError};
 use crate::http::{Access, Address, Answer, Client, HttpError, Limits, Net, form};
 use crate::observation::Labels;
@@ -34,21 +36,64 @@ pub struct Span {
     pub to: f64,
 }
 
-/// A store, while it is read.
+/// A store, while it is read; asks one query after the other.
 #[derive(Debug)]
 pub struct Api {
     client: Client,
     prefix: Address,
-    options: Options,
+    options: Arc<Options>,
     deadline: Instant,
+    shared: Arc<Shared>,
+    /// For another connection.
+    access: Arc<Access>,
+    net: Arc<Net>,
+}
+
+/// What is the same for all who ask a store at the same time.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    patience: Mutex<Patience>,
+    sizes: Mutex<Sizes>,
+    /// What it said beside what it was asked for.
+    notes: Mutex<Notes>,
+}
+
+/// How often a store is asked again.
+#[derive(Debug)]
+struct Patience {
     retries: usize,
     pause: Duration,
-    /// How large the last answer was for the length of its span: metrics of one fleet are much of one size.
-    pub(super) bytes_per_second: f64,
-    /// Longest span that is asked for at once: what was too much would be so again.
-    pub(super) longest_seconds: f64,
-    /// What it said beside what it was asked for.
-    pub(super) heard: Heard,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { retries: RETRIES, pause: FIRST_PAUSE }
+    }
+}
+
+impl Shared {
+    /// Learns of the sizes of answers.
+    pub(super) fn learn<T>(&self, learn: impl FnOnce(&mut Sizes) -> T) -> T {
+        learn(&mut self.sizes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the store said so far beside what it was asked for.
+    pub(super) fn notes(&self) -> Notes {
+        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note<T>(&self, said: Said<T>) -> T {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).note(said)
+    }
+
+    /// How long to wait before asking once more, `None` when that was often enough. `wanted` is what the store asks for.
+    fn pause(&self, wanted: Option<Duration>) -> Option<Duration> {
+        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        patience.retries = patience.retries.checked_sub(1)?;
+        let pause = wanted.unwrap_or(patience.pause).min(LONGEST_PAUSE);
+        patience.pause = (patience.pause * 2).min(LONGEST_PAUSE);
+        Some(pause)
+    }
 }
 
 impl Api {
@@ -57,16 +102,33 @@ impl Api {
     pub fn new(prefix: Address, access: &Access, net: Arc<Net>, options: Options) -> Self {
         let access = Arc::new(access.with_headers(&options.headers));
         Self {
-            client: Client::new(prefix.clone(), access, net),
+            client: Client::new(prefix.clone(), Arc::clone(&access), Arc::clone(&net)).of_large_answers(),
             prefix,
             deadline: Instant::now() + options.timeout * QUERIES_TIMES,
-            options,
-            retries: RETRIES,
-            pause: FIRST_PAUSE,
-            bytes_per_second: 1.0,
-            longest_seconds: f64::INFINITY,
-            heard: Heard::default(),
+            options: Arc::new(options),
+            shared: Arc::default(),
+            access,
+            net,
         }
+    }
+
+    /// The same store over another connection, within the same limits.
+    pub(super) fn another(&self) -> Self {
+        let client = Client::new(self.prefix.clone(), Arc::clone(&self.access), Arc::clone(&self.net));
+        Self {
+            client: client.of_large_answers(),
+            prefix: self.prefix.clone(),
+            deadline: self.deadline,
+            options: Arc::clone(&self.options),
+            shared: Arc::clone(&self.shared),
+            access: Arc::clone(&self.access),
+            net: Arc::clone(&self.net),
+        }
+    }
+
+    /// What is the same for all who ask it.
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// A selector of the metrics that `name` and the matchers in `more` match, and the user wants.
@@ -85,15 +147,35 @@ impl Api {
     pub async fn query(&mut self, expression: &str, at: f64) -> Result<Vec<Series>, StoreError> {
         let time = format!("{at:.3}");
         let body = self.post("api/v1/query", &[("query", expression), ("time", &time)]).await?;
-        let matrix: Matrix = self.heard.open(&body)?;
-        Ok(matrix.result)
+        let vector: Matrix = self.shared.note(answer::open(&body)?);
+        Ok(vector.result)
     }
 
-    /// The same as it came, for whoever can ask for less: what takes the store too long is not asked for again.
-    pub(super) async fn ask(&mut self, expression: &str, at: f64) -> Result<Vec<u8>, StoreError> {
+    /// Tells `sink` the samples of what `expression` selects, as they come; says how many bytes the answer had, and how
+    /// many of these were labels. For whoever can ask for less: what takes the store too long is not asked for again.
+    pub(super) async fn hear(
+        &mut self,
+        expression: &str,
+        at: f64,
+        sink: &mut impl Sink,
+    ) -> Result<(usize, usize), StoreError> {
         let time = format!("{at:.3}");
         let form = form(&[("query", expression), ("time", &time)]);
-        self.fetch("api/v1/query", Some(form), is_overtime).await
+        let path = self.prefix.join("api/v1/query").path;
+        loop {
+            let limits = self.limits()?;
+            let mut decoder = Decoder::new(sink);
+            let answer = self.client.post_through(&path, form.clone(), limits, &mut decoder).await;
+            match self.judge(answer, is_overtime) {
+                Ok(_) => {
+                    let bytes = (decoder.bytes(), decoder.label_bytes());
+                    self.shared.note(decoder.end()?);
+                    return Ok(bytes);
+                }
+                Err(Refusal::Last(error)) => return Err(error),
+                Err(Refusal::After(pause)) => tokio::time::sleep(pause.min(limits.timeout)).await,
+            }
+        }
     }
 
     /// The samples of `selector` in a span, oldest first, in as many answers as it takes to keep each small. A sample
@@ -109,10 +191,9 @@ impl Api {
         mut take: impl FnMut(Vec<Series>),
     ) -> Result<(), StoreError> {
         let mut pages = Pages::of(self, selector.to_owned(), span);
-        while let Some(body) = pages.next(self).await? {
-            let matrix: Matrix = self.heard.open(&body)?;
-            drop(body);
-            take(matrix.result);
+        let mut listed = Listed::default();
+        while pages.next(self, &mut listed).await? {
+            take(std::mem::take(&mut listed.series));
         }
         Ok(())
     }
@@ -127,7 +208,7 @@ impl Api {
         let mut pairs = vec![("start", start.as_str()), ("end", end.as_str())];
         pairs.extend(selectors.iter().map(|selector| ("match[]", selector.as_str())));
         let body = self.post("api/v1/series", &pairs).await?;
-        self.heard.open(&body)
+        Ok(self.shared.note(answer::open(&body)?))
     }
 
     /// The values of a label of all series that a selector matches.
@@ -144,8 +225,8 @@ impl Api {
         let (start, end) = (format!("{:.3}", span.from), format!("{:.3}", span.to));
         let pairs = [("start", start.as_str()), ("end", end.as_str()), ("match[]", selector)];
         let path = format!("api/v1/label/{label}/values?{}", form(&pairs));
-        let body = self.fetch(&path, None, |_| false).await?;
-        self.heard.open(&body)
+        let body = self.fetch(&path, None).await?;
+        Ok(self.shared.note(answer::open(&body)?))
     }
 
     /// What is known of a metric.
@@ -155,50 +236,66 @@ impl Api {
     /// As [`Api::query`].
     pub async fn metadata<T: DeserializeOwned>(&mut self, metric: &str) -> Result<T, StoreError> {
         let path = format!("api/v1/metadata?{}", form(&[("metric", metric), ("limit", "1")]));
-        let body = self.fetch(&path, None, |_| false).await?;
-        self.heard.open(&body)
+        let body = self.fetch(&path, None).await?;
+        Ok(self.shared.note(answer::open(&body)?))
     }
 
     async fn post(&mut self, path: &str, pairs: &[(&str, &str)]) -> Result<Vec<u8>, StoreError> {
-        self.fetch(path, Some(form(pairs)), |_| false).await
+        self.fetch(path, Some(form(pairs))).await
     }
 
-    /// `is_final` knows what asking again does not change, whatever the status says.
-    async fn fetch(
-        &mut self,
-        path: &str,
-        form: Option<String>,
-        is_final: fn(&StoreError) -> bool,
-    ) -> Result<Vec<u8>, StoreError> {
+    async fn fetch(&mut self, path: &str, form: Option<String>) -> Result<Vec<u8>, StoreError> {
         let path = self.prefix.join(path).path;
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(StoreError::Deadline(self.options.timeout * QUERIES_TIMES));
-            }
-            let limits = Limits { timeout: self.options.timeout.min(left), body_bytes: MAX_BYTES };
+            let limits = self.limits()?;
             let answer = match &form {
                 Some(form) => self.client.post(&path, form.clone(), limits).await,
                 None => self.client.get_at(&path, "application/json", limits).await,
             };
-            let (error, wanted) = match answer {
-                Ok(answer) if answer.status == 200 => return Ok(answer.body),
-                Ok(answer) if !matches!(answer.status, 429 | 502 | 503 | 504) => {
-                    return Err(refused(&answer));
-                }
-                Ok(answer) => (refused(&answer), wanted_pause(&answer)),
-                Err(error @ (HttpError::Connect { .. } | HttpError::Protocol(_))) => (error.into(), None),
-                Err(error) => return Err(error.into()),
-            };
-            if self.retries == 0 || is_final(&error) {
-                return Err(error);
+            match self.judge(answer, |_| false) {
+                Ok(answer) => return Ok(answer.body),
+                Err(Refusal::Last(error)) => return Err(error),
+                Err(Refusal::After(pause)) => tokio::time::sleep(pause.min(limits.timeout)).await,
             }
-            self.retries -= 1;
-            let pause = wanted.unwrap_or(self.pause).min(LONGEST_PAUSE).min(left);
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            tokio::time::sleep(pause).await;
         }
     }
+
+    /// What the next query may cost.
+    fn limits(&self) -> Result<Limits, StoreError> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(StoreError::Deadline(self.options.timeout * QUERIES_TIMES));
+        }
+        Ok(Limits { timeout: self.options.timeout.min(left), body_bytes: MAX_BYTES })
+    }
+
+    /// Whether there is an answer, or may be one later. `is_final` knows what asking again does not change, whatever the
+    /// status says.
+    fn judge(
+        &self,
+        answer: Result<Answer, HttpError>,
+        is_final: fn(&StoreError) -> bool,
+    ) -> Result<Answer, Refusal> {
+        let (error, wanted) = match answer {
+            Ok(answer) if answer.status == 200 => return Ok(answer),
+            Ok(answer) if !matches!(answer.status, 429 | 502 | 503 | 504) => {
+                return Err(Refusal::Last(refused(&answer)));
+            }
+            Ok(answer) => (refused(&answer), wanted_pause(&answer)),
+            Err(error @ (HttpError::Connect { .. } | HttpError::Protocol(_))) => (error.into(), None),
+            Err(error) => return Err(Refusal::Last(error.into())),
+        };
+        let pause = if is_final(&error) { None } else { self.shared.pause(wanted) };
+        Err(pause.map_or(Refusal::Last(error), Refusal::After))
+    }
+}
+
+/// What a query that has no answer leads to.
+enum Refusal {
+    /// There is none to be had.
+    Last(StoreError),
+    /// It is asked once more after a pause.
+    After(Duration),
 }
 
 /// Whether less at a time may work.

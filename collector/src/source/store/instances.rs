@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::answer::{Sample, Series};
+use super::stream::Label;
 use crate::observation::{Instance, Labels};
 use crate::source::identity;
 
@@ -75,13 +76,18 @@ impl Fleet {
     /// How many instances there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.places.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.places.is_empty()
+    }
+
+    /// Forgets what each instance is, which takes more memory than who there is; there are no eras after that.
+    pub(super) fn forget(&mut self) {
+        self.known = Vec::new();
     }
 
     /// Whose a series is.
@@ -90,10 +96,27 @@ impl Fleet {
         self.places.get(&self.key(labels)).copied()
     }
 
+    /// The same of labels as they are written. `key` is room for what they are compared by.
+    pub(super) fn find_written(&self, labels: &[Label<'_>], key: &mut String) -> Option<usize> {
+        key.clear();
+        for added in &self.added {
+            // Of a label that is there twice the last one holds.
+            let value = labels.iter().rfind(|(label, _)| label == added);
+            key.push_str(value.map_or("", |(_, value)| value));
+            key.push('\0');
+        }
+        self.places.get(key.as_str()).copied()
+    }
+
+    /// Whether a label of a series is the agent's own.
+    pub(super) fn is_own(&self, label: &str) -> bool {
+        label != NAME && !self.added.contains(label)
+    }
+
     /// The labels of a series that are the agent's own.
     #[must_use]
     pub fn own(&self, labels: Labels) -> Labels {
-        let own = labels.into_iter().filter(|(label, _)| label != NAME && !self.added.contains(label));
+        let own = labels.into_iter().filter(|(label, _)| self.is_own(label));
         own.map(|(label, value)| match label.strip_prefix(EXPORTED) {
             Some(original) if self.added.contains(original) => (original.to_owned(), value),
             Some(_) | None => (label, value),

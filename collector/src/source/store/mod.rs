@@ -12,12 +12,14 @@
 //! # What becomes of it
 //!
 //! - [`api`]: one query after the other, with retries; what the store warns of.
-//! - [`answer`]: JSON into samples.
+//! - [`answer`]: JSON into what it says; [`stream`]: samples as they come, as they are
+//!   `written`, and `envelope` what is said beside them.
 //! - [`names`]: which metrics to ask for.
 //! - [`instances`]: who was there, and what it was when.
 //! - [`rounds`]: which round a scrape showed.
-//! - `pages`: spans that make answers of a size; `intake`: reads one while the store works on the next.
+//! - `pages`: spans that make answers of a size; `heard`: what one held, until it is known to be whole.
 //! - `reading`: samples into one [`Packed`](crate::observation::Packed) an instance.
+//! - `plan`: what to ask for, by as many as ask at the same time.
 //! - [`read`](mod@read): asks for all that, in its order.
 //!
 //! Rounds are told apart by `tierprobe_probe_last_round_timestamp_seconds` of the same scrape, as on the wire, so
@@ -25,13 +27,17 @@
 
 pub mod answer;
 pub mod api;
+mod envelope;
+mod heard;
 pub mod instances;
-mod intake;
 pub mod names;
 mod pages;
+mod plan;
 pub mod read;
 mod reading;
 pub mod rounds;
+pub mod stream;
+mod written;
 
 use std::time::Duration;
 

@@ -1,25 +1,21 @@
 //! A store's samples into one [`Packed`] an instance.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
-
-use super::api::{Api, Span, equals, matches};
+use super::answer::Series;
+use super::api::{Api, Span, matches};
 use super::instances::Fleet;
-use super::intake::{Intake, Part};
-use super::names::{self, Metric};
-use super::pages::Pages;
+use super::names;
+use super::plan::{LAST_ROUND, Plan};
 use super::reading::Reading;
 use super::{Options, StoreError};
 use crate::date::utc_minute;
 use crate::http::{Access, Address, Net};
-use crate::observation::{Packed, Vocabulary, probe_of};
+use crate::observation::{Packed, Vocabulary};
 use crate::source::{Quota, identity};
 
-const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
-const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
 const ALL_NAMES: &str = "(instance:)?tierprobe_.+";
 /// What is asked for besides what was computed, in seconds.
 const RECENT_SECONDS: f64 = 60.0;
@@ -57,62 +53,29 @@ pub async fn read(
     let statistic = options.statistic;
     let mut api = Api::new(prefix, access, net, options);
 
+    // Alone: a store that has no agents, or does not answer, is asked for nothing else.
     let rounds = api.series(&[api.selector(LAST_ROUND, &[])], span).await?;
     let mut fleet = Fleet::new(rounds);
     if fleet.is_empty() {
         return Err(StoreError::NoAgents { from: utc_minute(span.from), to: utc_minute(span.to) });
     }
-    identify(&mut api, &mut fleet, span).await?;
-    let all = api.selector("", &[matches("__name__", ALL_NAMES)]);
-    let names: BTreeSet<String> = api.values_of("__name__", &all, span).await?;
+    let mut other = api.another();
+    let ((), (names, numbers)) =
+        tokio::try_join!(identify(&mut api, &mut fleet, span), look_around(&mut other, span))?;
+    fleet.note_numbers(numbers);
+
     let wanted = names::wanted(&names, statistic);
-
-    let probes = fleet.probes.clone();
-    let mut intake = Intake::start(Reading::new(source, vocabulary, fleet), Arc::clone(quota));
-    for probe in &probes {
-        let is_of = |metric: &&Metric| {
-            probe_of(&metric.family, probes.iter().map(String::as_str)) == Some(probe.as_str())
-        };
-        let metrics: Vec<&Metric> = wanted.iter().filter(is_of).collect();
-        if metrics.is_empty() {
-            continue;
-        }
-        let of_probe = [equals("probe", probe)];
-        let mut pages = paged(&mut api, LAST_ROUND, &of_probe, span);
-        while let Some(body) = pages.next(&mut api).await? {
-            intake.give(Part::Rounds(body)).await?;
-        }
-        let mut pages = paged(&mut api, LAST_ROUND_DISTURBED, &of_probe, span);
-        while let Some(body) = pages.next(&mut api).await? {
-            intake.give(Part::Marks(body)).await?;
-        }
-        for metric in metrics {
-            intake.give(Part::Metric(metric.clone())).await?;
-            let quantile: Vec<String> =
-                metric.quantile.iter().map(|quantile| matches("quantile", quantile)).collect();
-            let mut pages = paged(&mut api, &metric.name, &quantile, span);
-            while let Some(body) = pages.next(&mut api).await? {
-                intake.give(Part::Values(body)).await?;
-            }
-            progress(intake.observations());
-        }
-        intake.give(Part::EndOfProbe).await?;
-    }
-    describe(&mut api, &wanted, vocabulary).await;
-    let (reading, heard) = intake.end().await?;
-    progress(reading.observations());
-    api.heard.add(heard);
+    let shared = Arc::clone(api.shared());
+    let reading = Reading::new(source, vocabulary, &fleet);
+    fleet.forget();
+    let plan = Plan::new((reading, &fleet), &wanted, (vocabulary, quota), span, progress);
+    tokio::try_join!(plan.follow(api), plan.follow(other))?;
+    let (collected, notes) = (plan.finish(), shared.notes());
     Ok(Stored {
-        collected: reading.finish(span.to),
-        warnings: api.heard.warnings.into_iter().collect(),
-        infos: api.heard.infos.into_iter().collect(),
+        collected,
+        warnings: notes.warnings.into_iter().collect(),
+        infos: notes.infos.into_iter().collect(),
     })
-}
-
-/// The samples of a metric, page by page.
-fn paged(api: &mut Api, name: &str, matchers: &[String], span: Span) -> Pages {
-    let selector = api.selector(name, matchers);
-    Pages::of(api, selector, span)
 }
 
 /// Finds out what each instance is, and when.
@@ -128,34 +91,22 @@ async fn identify(api: &mut Api, fleet: &mut Fleet, span: Span) -> Result<(), St
         let selector = api.selector(&name, &few);
         api.samples(&selector, span, |series| fleet.note_changes(series)).await?;
     }
-    for name in [identity::TIER_CONFIDENCE, identity::RESOLUTION] {
-        let milliseconds = ((span.to - span.from) * 1000.0).ceil();
-        let latest = format!("last_over_time({}[{milliseconds:.0}ms])", api.selector(name, &[]));
-        fleet.note_numbers(api.query(&latest, span.to).await?);
-        // VictoriaMetrics leaves the last half minute out of what is computed; samples as they are have it.
-        let recent = Span { from: span.from.max(span.to - RECENT_SECONDS), to: span.to };
-        let selector = api.selector(name, &[]);
-        api.samples(&selector, recent, |series| fleet.note_numbers(series)).await?;
-    }
     Ok(())
 }
 
-/// What a metric is, by the metadata of the store.
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    help: String,
-}
-
-/// One sentence on each family. Not all stores know any, and nothing depends on it.
-async fn describe(api: &mut Api, wanted: &BTreeSet<Metric>, vocabulary: &Vocabulary) {
-    for metric in wanted {
-        let known: Result<BTreeMap<String, Vec<Metadata>>, _> = api.metadata(&metric.name).await;
-        let Ok(known) = known else { return };
-        if let Some(metadata) = known.into_values().flatten().find(|metadata| !metadata.help.is_empty()) {
-            vocabulary.describe(&metric.family, &metadata.help);
-        }
-    }
+/// Finds out which metrics there are, and the numbers about instances.
+async fn look_around(api: &mut Api, span: Span) -> Result<(BTreeSet<String>, Vec<Series>), StoreError> {
+    let all = api.selector("", &[matches("__name__", ALL_NAMES)]);
+    let names: BTreeSet<String> = api.values_of("__name__", &all, span).await?;
+    let names_of_numbers = [identity::TIER_CONFIDENCE, identity::RESOLUTION].join("|");
+    let selector = api.selector("", &[matches("__name__", &names_of_numbers)]);
+    let milliseconds = ((span.to - span.from) * 1000.0).ceil();
+    let latest = format!("last_over_time({selector}[{milliseconds:.0}ms])");
+    let mut numbers = api.query(&latest, span.to).await?;
+    // VictoriaMetrics leaves the last half minute out of what is computed; samples as they are have it.
+    let recent = Span { from: span.from.max(span.to - RECENT_SECONDS), to: span.to };
+    api.samples(&selector, recent, |series| numbers.extend(series)).await?;
+    Ok((names, numbers))
 }
 
 /// A text as a regular expression that matches it alone.

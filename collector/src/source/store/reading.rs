@@ -2,19 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::answer::Series;
+use super::answer::Sample;
+use super::heard::Heard;
 use super::instances::{Era, Fleet};
-use super::names::Metric;
-use super::rounds::Rounds;
-use crate::observation::{
-    Instance, Labels, Packed, Packer, Reading as Value, SeriesKey, Vocabulary, before_change,
-};
+use super::rounds::{Round, Rounds};
+use crate::observation::{Instance, Packed, Packer, Vocabulary, before_change};
 
 /// After how long without a scrape an instance is stale, in seconds: when Prometheus itself no longer shows it.
 const STALE_SECONDS: f64 = 300.0;
-
-/// Which round of a series was taken last, by its instance and its own labels.
-pub(super) type Taken = HashMap<(usize, Labels), usize>;
 
 /// What was read so far of what an instance was for a while.
 #[derive(Debug)]
@@ -28,19 +23,70 @@ struct Collected {
 /// What was read so far.
 #[derive(Debug)]
 pub(super) struct Reading {
-    fleet: Fleet,
     /// The eras of each instance: from when on, and which of `collected` it is.
     eras: Vec<Vec<(f64, usize)>>,
     collected: Vec<Collected>,
-    /// Of the probe that is read.
-    rounds: Vec<Rounds>,
     last_scraped: Vec<f64>,
     observations: usize,
+    /// Room for the values of one series.
+    placed: Vec<(Place, f64)>,
+}
+
+/// The rounds of one probe, of each instance: where the values of its series belong.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    instances: Vec<Shown>,
+    /// The tracks of those in `collected`.
+    tracks: HashMap<usize, usize>,
+}
+
+/// Which rounds the scrapes of one instance showed.
+#[derive(Debug)]
+struct Shown {
+    /// The first scrape that showed each, in seconds since the epoch.
+    scraped: Box<[f64]>,
+    /// Where each belongs; nowhere if it does not count.
+    places: Box<[Option<Place>]>,
+}
+
+/// A round of what an instance was for a while.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    which: u32,
+    /// Along its track.
+    at: u32,
+}
+
+impl Shown {
+    /// Where samples belong, each round once. What a rule has recorded is of the scrape before.
+    fn place(&self, samples: &[Sample], placed: &mut Vec<(Place, f64)>) {
+        placed.clear();
+        // How many rounds had been shown by the time of a sample, and by that of the one before.
+        let (mut shown, mut before) = (0, 0);
+        for sample in samples {
+            let is_next = |at: usize| self.scraped.get(at).is_some_and(|scraped| *scraped <= sample.at);
+            // There is mostly one sample a round, so that the next one is where the last one was, or one further.
+            if !is_next(shown) && shown.checked_sub(1).is_some_and(is_next) {
+            } else if is_next(shown) && !is_next(shown + 1) {
+                shown += 1;
+            } else {
+                shown = self.scraped.partition_point(|scraped| *scraped <= sample.at);
+            }
+            // A store that shows where a series ends shows it as NaN. Scrapes that failed show no new round, so of a
+            // new one that is what the agent said, and counted as what is no number.
+            if shown > before
+                && let Some(Some(place)) = self.places.get(shown - 1)
+            {
+                before = shown;
+                placed.push((*place, sample.value));
+            }
+        }
+    }
 }
 
 impl Reading {
     /// Nothing yet of these instances. `source` is what the user calls the store.
-    pub(super) fn new(source: &str, vocabulary: &Vocabulary, fleet: Fleet) -> Self {
+    pub(super) fn new(source: &str, vocabulary: &Vocabulary, fleet: &Fleet) -> Self {
         let mut collected: Vec<Collected> = Vec::new();
         let mut eras = Vec::new();
         for at in 0..fleet.len() {
@@ -59,9 +105,8 @@ impl Reading {
             }
             eras.push(own);
         }
-        let rounds = vec![Rounds::default(); fleet.len()];
         let last_scraped = vec![0.0; fleet.len()];
-        Self { fleet, eras, collected, rounds, last_scraped, observations: 0 }
+        Self { eras, collected, last_scraped, observations: 0, placed: Vec::new() }
     }
 
     /// How many observations there are so far.
@@ -69,83 +114,55 @@ impl Reading {
         self.observations
     }
 
-    /// How many rounds there are so far of the probe that is read.
-    pub(super) fn rounds(&self) -> usize {
-        self.rounds.iter().map(Rounds::len).sum()
-    }
-
-    /// Takes in the ends of rounds of a probe.
-    pub(super) fn add_rounds(&mut self, series: Vec<Series>) {
-        for one in series {
-            if let Some(rounds) = self.fleet.find(&one.metric).and_then(|at| self.rounds.get_mut(at)) {
-                rounds.add(&one.values.0);
-            }
-        }
-    }
-
-    /// Takes in which of them were disturbed.
-    pub(super) fn mark_rounds(&mut self, series: Vec<Series>) {
-        for one in series {
-            if let Some(rounds) = self.fleet.find(&one.metric).and_then(|at| self.rounds.get_mut(at)) {
-                rounds.mark(&one.values.0);
-            }
-        }
-    }
-
-    /// Takes in values of a metric of that probe.
-    pub(super) fn observe(&mut self, metric: &Metric, series: Vec<Series>, taken: &mut Taken) {
-        for one in series {
-            let Some(at) = self.fleet.find(&one.metric) else { continue };
-            let (Some(rounds), Some(eras)) = (self.rounds.get(at), self.eras.get(at)) else { continue };
-            let mut labels = self.fleet.own(one.metric);
-            labels.remove("quantile");
-            if metric.name != metric.family && metric.quantile.is_none() {
-                // The rule has joined it.
-                labels.remove("tier");
-            }
-            let key = SeriesKey { family: metric.family.clone(), labels, statistic: metric.statistic };
-            let mut last = taken.get(&(at, key.labels.clone())).copied();
-            let mut values: Vec<(usize, Value)> = Vec::new();
-            for sample in &one.values.0 {
-                let Some((round_at, round)) = rounds.at(sample.at) else { continue };
-                // A store that shows where a series ends shows it as NaN. Scrapes that failed show no new round, so of
-                // a new one that is what the agent said, and counted as what is no number.
-                if !round.counts || last.is_some_and(|last| round_at <= last) {
-                    continue;
-                }
-                last = Some(round_at);
-                let Some(which) = era(eras, round.scraped) else { continue };
-                let (timestamp, disturbed) = (round.ended, round.disturbed);
-                values.push((which, Value { timestamp, value: sample.value, disturbed }));
-            }
-            self.observations += values.iter().filter(|(_, value)| value.value.is_finite()).count();
-            for of_era in values.chunk_by(|(a, _), (b, _)| a == b) {
-                if let Some((which, _)) = of_era.first()
-                    && let Some(collected) = self.collected.get_mut(*which)
-                {
-                    collected.packer.series(&key, of_era.iter().map(|(_, value)| *value));
-                }
-            }
-            if let Some(last) = last {
-                taken.insert((at, key.labels), last);
-            }
-        }
-    }
-
-    /// Forgets the rounds of one probe, as those of all together would be the most of all that is kept.
-    pub(super) fn end_probe(&mut self) {
-        for ((rounds, last), eras) in self.rounds.iter_mut().zip(&mut self.last_scraped).zip(&self.eras) {
-            let rounds = std::mem::take(rounds);
+    /// Which rounds of a probe there were, of each instance: the values of its series may come. They count as read.
+    pub(super) fn begin(&mut self, rounds: &[Rounds]) -> Timeline {
+        let mut timeline = Timeline { instances: Vec::with_capacity(rounds.len()), tracks: HashMap::new() };
+        for ((rounds, eras), last) in rounds.iter().zip(&self.eras).zip(&mut self.last_scraped) {
             *last = last.max(rounds.last_scraped());
-            for scraped in rounds.iter().filter(|round| round.counts).map(|round| round.scraped) {
-                if let Some(collected) = era(eras, scraped).and_then(|which| self.collected.get_mut(which)) {
-                    collected.rounds += 1;
+            // What belongs to one era, along one track of rounds.
+            let mut of_eras: Vec<(usize, Vec<(f64, bool)>)> = Vec::new();
+            let place = |round: &Round| {
+                let which = era(eras, round.scraped).filter(|_| round.counts)?;
+                if !of_eras.iter().any(|(other, _)| *other == which) {
+                    of_eras.push((which, Vec::with_capacity(rounds.len())));
                 }
+                let (_, own) = of_eras.iter_mut().find(|(other, _)| *other == which)?;
+                own.push((round.ended, round.disturbed));
+                // Four thousand million do not fit into memory.
+                Some(Place { which: u32::try_from(which).ok()?, at: u32::try_from(own.len() - 1).ok()? })
+            };
+            let places: Box<[Option<Place>]> = rounds.iter().map(place).collect();
+            let scraped = rounds.iter().map(|round| round.scraped).collect();
+            timeline.instances.push(Shown { scraped, places });
+            for (which, own) in of_eras {
+                let Some(collected) = self.collected.get_mut(which) else { continue };
+                collected.rounds += own.len();
+                timeline.tracks.insert(which, collected.packer.track(own));
             }
             if let Some(collected) = eras.last().and_then(|(_, which)| self.collected.get_mut(*which)) {
                 collected.packer.about().discarded.clock_resets += rounds.clock_resets();
             }
         }
+        timeline
+    }
+
+    /// Takes in values of a metric of the probe that the rounds are of. Says how many observations they were.
+    pub(super) fn observe(&mut self, timeline: &Timeline, heard: &Heard<'_>) -> usize {
+        let before = self.observations;
+        for (whose, id, samples) in heard.series() {
+            let (Some(shown), Some(id)) = (timeline.instances.get(whose), id) else { continue };
+            shown.place(samples, &mut self.placed);
+            for of_era in self.placed.chunk_by(|(a, _), (b, _)| a.which == b.which) {
+                if let Some(which) = of_era.first().map(|(place, _)| place.which as usize)
+                    && let Some(track) = timeline.tracks.get(&which)
+                    && let Some(collected) = self.collected.get_mut(which)
+                {
+                    let values = of_era.iter().map(|(place, value)| (place.at as usize, *value));
+                    self.observations += collected.packer.along(*track, id, values);
+                }
+            }
+        }
+        self.observations - before
     }
 
     /// All instances as what they were last, at the end of the span; the rounds of what they were before are named.

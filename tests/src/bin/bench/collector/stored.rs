@@ -77,7 +77,7 @@ pub(crate) fn table() -> anyhow::Result<Table> {
         ]);
     }
     table.note(format!(
-        "Medians of {} turns, of the largest {}, memory the most of them; the collector reads an answer while Prometheus works on the next one",
+        "Medians of {} turns, of the largest {}, memory the most of them; the collector asks two queries at a time, and each counts with its own time",
         SIZES[0].1, SIZES[2].1
     ));
     Ok(table)
