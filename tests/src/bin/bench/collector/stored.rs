@@ -12,7 +12,6 @@ use anyhow::Context as _;
 use tierprobe_model::Unit;
 use tierprobe_tests::binary;
 use tierprobe_tests::fleet::Random;
-use tierprobe_tests::http::get;
 use tierprobe_tests::need::find;
 use tierprobe_tests::prometheus::Prometheus;
 
@@ -57,9 +56,9 @@ pub(crate) fn table() -> anyhow::Result<Table> {
         let (mut own, mut all, mut ratios, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0.0_f64);
         for turn in 1..=turns {
             eprintln!("  comparing {size} instances, turn {turn} of {turns}");
-            let before = busy_seconds(&server)?;
+            let before = process::cpu_seconds(server.id())?;
             let (seconds, bytes) = compare(collector, &server, size)?;
-            let busy = busy_seconds(&server)? - before;
+            let busy = process::cpu_seconds(server.id())? - before;
             own.push(busy);
             all.push(seconds);
             ratios.push(seconds / busy);
@@ -77,20 +76,10 @@ pub(crate) fn table() -> anyhow::Result<Table> {
         ]);
     }
     table.note(format!(
-        "Medians of {} turns, of the largest {}, memory the most of them; the collector asks two queries at a time, and each counts with its own time",
+        "Medians of {} turns, of the largest {}, memory the most of them; Prometheus' part is the CPU time that it used meanwhile, as of two queries at a time each would count the other's",
         SIZES[0].1, SIZES[2].1
     ));
     Ok(table)
-}
-
-/// Seconds that the server has been busy with requests to its API.
-fn busy_seconds(server: &Prometheus) -> anyhow::Result<f64> {
-    let text = get(&format!("http://{}/metrics", server.address()), &[]).map_err(anyhow::Error::msg)?;
-    let sums = text.lines().filter_map(|line| {
-        let line = line.strip_prefix("prometheus_http_request_duration_seconds_sum{handler=\"/api/v1/")?;
-        line.rsplit_once(' ')?.1.parse::<f64>().ok()
-    });
-    Ok(sums.sum())
 }
 
 /// Seconds and bytes that a comparison takes.
