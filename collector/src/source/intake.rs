@@ -14,7 +14,7 @@ use super::identity;
 use crate::exposition::{Escaped, Head, Kind, Line, Sink};
 use crate::observation::{Labels, SeriesId, SeriesKey, Statistic, Vocabulary};
 
-const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
+pub(super) const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
 const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
 const OF_AN_AGENT: &str = "tierprobe_";
 
@@ -65,6 +65,8 @@ pub(super) struct Scrape<'a, 'k> {
     pub(super) is_of_an_agent: bool,
     /// Whether it has series beyond those that are kept of an instance.
     pub(super) has_too_many: bool,
+    /// Whether it has numbers of rounds that nobody asked for.
+    pub(super) has_others: bool,
     /// What it says of the instance: name, labels, value.
     pub(super) notes: Vec<(&'a str, Labels, f64)>,
     /// When each probe's latest round ended, in seconds since the epoch.
@@ -95,6 +97,7 @@ impl<'k> Scrape<'_, 'k> {
             lines: Lines::OfNoUse,
             is_of_an_agent: false,
             has_too_many: false,
+            has_others: false,
             notes: Vec::new(),
             ends: Vec::new(),
             disturbed: Vec::new(),
@@ -147,6 +150,8 @@ impl<'a> Sink<'a> for Scrape<'a, '_> {
                     let id = self.keeping.id(family, line, statistic);
                     self.has_too_many |= id.is_none();
                     self.values.extend(id.map(|id| (id, line.value)));
+                } else {
+                    self.has_others = true;
                 }
             }
         }

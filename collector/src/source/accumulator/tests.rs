@@ -183,6 +183,17 @@ fn what_is_not_asked_for_is_not_kept() {
     assert_eq!(kept(Accumulator::new("s", "i")), ["p50", "p95", "max", "value"]);
     let p95 = Statistic::of_quantile("0.95").unwrap();
     assert_eq!(kept(Accumulator::new("s", "i").keeping(p95)), ["p95", "value"]);
+    // That what was measured was not asked for is no reason to measure longer.
+    let measured = |text: &str| {
+        let p94 = Statistic::of_quantile("0.94").unwrap();
+        let mut accumulator = Accumulator::new("s", "i").keeping(p94);
+        accumulator.take(text).unwrap();
+        accumulator.measured()
+    };
+    let durations = text.split("# TYPE tierprobe_syscall_cold").next().unwrap();
+    assert!(measured(durations).is_ok_and(|packed| packed.is_empty()));
+    let timestamp_alone = durations.split("# TYPE tierprobe_syscall").next().unwrap();
+    assert!(matches!(measured(timestamp_alone), Err(SourceError::NoRounds)));
 }
 
 #[test]
