@@ -7,6 +7,7 @@
 //!   only for tables that grow.
 //! - [`owned`]: the same as values, for what is not much.
 //! - [`error`]: what can be wrong.
+//! - [`kind`]: what a family is. `value`: what a line ends with.
 //! - `cursor`, `number`: the tokens of a line. `rules`: what OpenMetrics asks of a sample. `names`, `seen`: which
 //!   families and which series there were.
 //!
@@ -15,6 +16,7 @@
 
 mod cursor;
 pub mod error;
+pub mod kind;
 mod names;
 mod number;
 pub mod owned;
@@ -23,10 +25,12 @@ mod rules;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::borrow::Cow;
 
 pub use error::{ExpositionError, Problem};
+pub use kind::Kind;
 pub use owned::{Family, Sample, parse};
 pub use read::read;
 
@@ -70,27 +74,6 @@ impl Format {
         let is_end = last.strip_suffix("# EOF").is_some_and(|rest| rest.is_empty() || rest.ends_with('\n'));
         if is_end { Self::OpenMetrics } else { Self::Text }
     }
-}
-
-/// What `# TYPE` says of a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only goes up.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Cumulative buckets, a sum and a count.
-    Histogram,
-    /// The same of what is now and not since the start; OpenMetrics only.
-    GaugeHistogram,
-    /// Quantiles, a sum and a count.
-    Summary,
-    /// Labels; the value is 1. OpenMetrics only.
-    Info,
-    /// States that are on or off; OpenMetrics only.
-    StateSet,
-    /// Nothing is said: `untyped`, or `unknown` in OpenMetrics.
-    Untyped,
 }
 
 /// Text that may hold escapes.

@@ -113,7 +113,7 @@ impl Accumulator {
     ///
     /// # Errors
     ///
-    /// When the text is no exposition, or not an agent's. Nothing of it is taken in then.
+    /// When the text is no exposition, not an agent's, or not as an agent writes it. Nothing of it is taken in then.
     pub fn take(&mut self, text: &str) -> Result<usize, TakeError> {
         self.take_as(text, Format::guess(text))
     }
@@ -131,6 +131,9 @@ impl Accumulator {
         }
         if scrape.has_too_many {
             return Err(TakeError::TooManySeries);
+        }
+        if let Some(wrong) = scrape.wrong_type {
+            return Err(wrong.into());
         }
         let Scrape { notes, ends, disturbed, values, help, has_others, .. } = scrape;
         self.has_others |= has_others;

@@ -1,6 +1,7 @@
 //! What of scrapes is taken in, and whose it is.
 
 use super::*;
+use crate::error::WrongType;
 
 fn scrape(timestamp: f64, disturbed: u8, getppid: &str) -> String {
     format!(
@@ -150,6 +151,36 @@ fn what_is_not_an_agent_is_refused() {
     assert_eq!(accumulator.take(""), Err(TakeError::NotAnAgent));
     assert!(matches!(accumulator.take("<html>\n"), Err(TakeError::Exposition(_))));
     assert_eq!(accumulator.finish().observations, []);
+}
+
+#[test]
+fn what_is_of_another_type_is_refused_by_name() {
+    let text = scrape(100.0, 0, "1e-7");
+    for (family, expected) in [
+        ("tierprobe_tier_info", "gauge"),
+        ("tierprobe_tier_confidence_ratio", "gauge"),
+        ("tierprobe_probe_resolution_seconds", "gauge"),
+        ("tierprobe_probe_last_round_timestamp_seconds", "gauge"),
+        ("tierprobe_probe_last_round_disturbed", "gauge"),
+        ("tierprobe_syscall_round_seconds", "summary"),
+    ] {
+        let typed = |kind: &str| {
+            text.replace(&format!("# TYPE {family} {expected}"), &format!("# TYPE {family} {kind}"))
+        };
+        let wrong = if expected == "gauge" { ["counter", "counter"] } else { ["gauge", "counter"] };
+        for is in wrong {
+            let mut accumulator = Accumulator::new("s", "i");
+            let error = accumulator.take(&typed(is)).unwrap_err();
+            assert_eq!(error, TakeError::WrongType(WrongType { family: family.to_owned(), is, expected }));
+            assert!(error.to_string().contains(&format!("{family} is of the type {is}")), "{error}");
+            assert_eq!(accumulator.finish().observations, []);
+        }
+        // Where types were lost, names and quantiles say enough.
+        let known = taken(std::slice::from_ref(&text)).observations;
+        assert_eq!(taken(&[typed("untyped")]).observations, known, "{family}");
+        let without = text.replace(&format!("# TYPE {family} {expected}\n"), "");
+        assert_eq!(taken(&[without]).observations, known, "{family}");
+    }
 }
 
 #[test]
