@@ -1,7 +1,7 @@
 //! Types that somebody changed between the agent and the collector, through the real binary: the source is named with
 //! the family, and neither a row is made up nor a host lost in silence.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::path::Path;
 use std::process::Command;
