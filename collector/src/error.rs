@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::exposition::ExpositionError;
 use crate::http::HttpError;
 use crate::http::address::AddressError;
+use crate::observation::counted;
 use crate::source::intake::MOST_SERIES;
 use crate::source::quota::TooMuch;
 use crate::source::store::StoreError;
@@ -108,7 +109,7 @@ pub enum SourceError {
         error: TakeError,
     },
     /// A target never gave a usable answer.
-    #[error("no usable answer, tried {attempts} times; the last one: {}", chain(.last))]
+    #[error("no usable answer, tried {}; the last one: {}", counted(*.attempts, "time"), chain(.last))]
     NeverGood {
         /// How many scrapes were tried.
         attempts: usize,

@@ -59,6 +59,12 @@ impl Source {
         }
     }
 
+    /// Whether it is what comes in by standard input.
+    #[must_use]
+    pub fn is_standard_input(&self) -> bool {
+        self.file() == Some(Path::new(file::STANDARD_INPUT))
+    }
+
     /// Where its targets are, of a source that is scraped; for [`discovery::watch`](fn@discovery::watch).
     #[must_use]
     pub fn discovery(&self) -> Option<Discovery> {

@@ -195,6 +195,8 @@ fn odd(body: &[u8], error: &serde_json::Error) -> String {
         "a page for people".to_owned()
     } else if error.is_eof() {
         format!("cut off after {} bytes", body.len())
+    } else if !begin.starts_with('{') {
+        "it is no JSON object".to_owned()
     } else {
         error.to_string()
     }
@@ -257,6 +259,8 @@ mod tests {
                 .unwrap_err()
                 .contains("a number in a string")
         );
-        assert!(matrix("[]").unwrap_err().contains("prefix"));
+        for odd in ["[]", "null", "ok"] {
+            assert!(matrix(odd).unwrap_err().contains("(it is no JSON object): check"), "{odd}");
+        }
     }
 }
