@@ -75,7 +75,7 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
             sink,
             names: Names::default(),
             open: None,
-            seen: Seen::new(),
+            seen: Seen::new(format == Format::OpenMetrics),
             rules: Rules::default(),
             series: 0,
             labels: Vec::new(),
