@@ -74,7 +74,7 @@ bench-collector: ## Measure what the collector costs, fifteen minutes; writes co
 FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1
-FUZZ_TARGETS := exposition open_metrics scrape record packed targets answer rounds words
+FUZZ_TARGETS := exposition open_metrics scrape record packed targets access answer rounds question words
 FUZZ_SECONDS ?= 60
 
 fuzz: ## Fuzz each parser for FUZZ_SECONDS; what it finds is in out/fuzz

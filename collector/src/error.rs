@@ -272,6 +272,24 @@ pub enum TakeError {
         "more than {MOST_SERIES} series over all scrapes: its label values change from scrape to scrape; check that it is an agent"
     )]
     TooManySeries,
+    /// A family is not what an agent makes of it.
+    #[error(transparent)]
+    WrongType(#[from] WrongType),
+}
+
+/// A family of an agent's that is said to be of another type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{family} is of the type {is}, which an agent gives the type {expected}: the types were changed on the way; ask the \
+     agent itself, or let whatever is between keep the types or leave them out"
+)]
+pub struct WrongType {
+    /// Its name.
+    pub family: String,
+    /// The type it has.
+    pub is: &'static str,
+    /// The type an agent gives it.
+    pub expected: &'static str,
 }
 
 #[cfg(test)]

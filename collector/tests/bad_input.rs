@@ -54,7 +54,16 @@ const TARGETS: &[(Answer, &[&str])] = &[
         &["MiB", "time"],
     ),
     (|stream| head(stream, "").and_then(|()| forever(stream, b"a", Duration::from_millis(20))), &["time"]),
-    (|stream| forever(stream, b"X: y\r\n", Duration::ZERO), &[""]),
+    (|stream| forever(stream, b"X: y\r\n", Duration::ZERO), &["no usable HTTP: invalid HTTP version"]),
+    // Names that never end, of which there are too many or which are too long together.
+    (
+        |stream| {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\n")
+                .and_then(|()| forever(stream, b"X: y\r\n", Duration::ZERO))
+        },
+        &["no usable HTTP: message head is too large"],
+    ),
     (
         |stream| head(stream, "Content-Length: 1000\r\n").and_then(|()| stream.write_all(b"tierprobe_x 1\n")),
         &["end", "close", "complete", "time"],
@@ -106,8 +115,8 @@ const TARGETS: &[(Answer, &[&str])] = &[
         },
         &["time", "no usable HTTP"],
     ),
-    (|stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"), &[""]),
-    (|_| Ok(()), &[""]),
+    (|stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n"), &["no usable HTTP: invalid HTTP version"]),
+    (|_| Ok(()), &["no usable HTTP: connection closed"]),
     (
         |_| {
             std::thread::sleep(Duration::from_secs(10));
@@ -156,6 +165,26 @@ const TARGETS: &[(Answer, &[&str])] = &[
     ),
     // All that it measures is not finite.
     (|stream| body(stream, &agent("NaN", 100)), &["no measurement"]),
+];
+
+/// The same of what is said to be a store.
+const STORES: &[(Answer, &[&str])] = &[
+    (|stream| body(stream, b"<!doctype html><html>Sign in</html>\n"), &["a page for people"]),
+    (
+        |stream| body(stream, br#"{"status":"error","errorType":"bad_data","error":"parse error"}"#),
+        &["it refuses a query (bad_data): parse error"],
+    ),
+    (
+        |stream| {
+            head(stream, "")?;
+            stream.write_all(br#"{"status":"success","data":["#)?;
+            forever(stream, &[b' '; 1 << 16], Duration::ZERO)
+        },
+        &["64 MiB", "time"],
+    ),
+    (|stream| body(stream, br#"{"status":"success","data":[{"__name__":"tierpr"#), &["cut off after"]),
+    (|stream| body(stream, b"[]"), &["it is no JSON object"]),
+    (|stream| body(stream, br#"{"status":"success","data":[]}"#), &["it holds no rounds of agents"]),
 ];
 
 /// An agent whose only number is `value`.
@@ -221,6 +250,7 @@ fn compare_as(format: &str, arguments: &[String]) -> Output {
     Command::new("sh")
         .args(["-c", &script, env!("CARGO_BIN_EXE_tierprobe-collector"), "compare", "--format", format])
         .args(["--for", "1s", "--scrape-interval", "200ms", "--source.timeout", "6s"])
+        .args(["--store.timeout", "6s"])
         .args(arguments)
         .output()
         .unwrap()
@@ -253,6 +283,11 @@ fn bad_sources_are_named_and_harm_nobody() {
     let mut expected: Vec<(String, Vec<&str>)> = Vec::new();
     for (answer, said) in TARGETS {
         expected.push((serve(|stream, _| answer(stream)), said.to_vec()));
+    }
+    for (answer, said) in STORES {
+        let address = serve(|stream, _| answer(stream));
+        let prefix = address.strip_suffix("/metrics").unwrap();
+        expected.push((format!("prometheus+{prefix}/"), said.to_vec()));
     }
     for (name, bytes, said) in files() {
         expected.push((written(folder.path(), name, &bytes), vec![said]));
@@ -413,4 +448,20 @@ fn standard_input_is_seen_for_what_it_is() {
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(report["sources"][1], json!({"source": "-", "instances": 2, "observations": 120}));
     }
+}
+
+#[test]
+fn standard_input_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let vm = written(folder.path(), "vm-1.json", good("vm-1", 1.0).to_string().as_bytes());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tierprobe-collector"))
+        .args(["compare", "-", &vm, "-"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("standard input (-) is named twice"), "{said}");
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use tierprobe_agent::export::families;
 use tierprobe_agent::probe::PROBES;
+use tierprobe_collector::rules;
 use tierprobe_model::{Family, Kind};
 use tierprobe_tests::agent::Agent;
 use tierprobe_tests::need::need;
@@ -62,6 +63,7 @@ fn substituted(expression: &str, baseline: &str) -> String {
         ("$instance", ".+"),
         ("$tier", ".+"),
         ("$job", ".+"),
+        ("$on", &rules::ON.join(", ")),
     ]
     .iter()
     .fold(expression.to_owned(), |text, (name, value)| text.replace(name, value))
@@ -94,8 +96,8 @@ fn names(text: &str) -> BTreeSet<String> {
     words.filter(ours).filter(|word| !word.ends_with('_')).map(str::to_owned).collect()
 }
 
-/// The recording rules: record and expression.
-fn rules() -> BTreeMap<String, String> {
+/// The recording rules that are shipped: record and expression.
+fn shipped_rules() -> BTreeMap<String, String> {
     let text = text("dashboards/rules.yml");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let rule = |pair: &[&str]| {
@@ -158,7 +160,7 @@ fn the_dashboard_fits_any_fleet() {
     let dashboard = dashboard();
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let names: Vec<&str> = variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["datasource", "job", "instance", "tier", "baseline"]);
+    assert_eq!(names, ["datasource", "job", "instance", "tier", "baseline", "on"]);
     for variable in variables.iter().filter(|variable| variable["multi"] == true) {
         assert_eq!(variable["includeAll"], true, "{variable}");
         assert_eq!(variable["refresh"], 2, "values must follow the time range: {variable}");
@@ -173,6 +175,8 @@ fn the_dashboard_fits_any_fleet() {
         demand(expression.contains("job=~\"$job\""), "the job is not the reader's");
         demand(expression.contains("instance=~\"$instance\""), "the instance is not the reader's");
         demand(!expression.contains("job=\""), "a job is wired in");
+        // Over several clusters, job and instance do not tell one instance from another.
+        demand(!expression.contains("job, instance"), "what tells instances apart is not the reader's");
         demand(!expression.contains("tier:") && !expression.contains("instance:"), "needs a recording rule");
         for function in ["rate(", "increase(", "_over_time("] {
             let fixed = expression.split(function).skip(1).any(|after| {
@@ -195,7 +199,7 @@ fn the_dashboard_fits_any_fleet() {
 fn only_published_metrics_are_used() {
     let published = published();
     let mut complaints = Vec::new();
-    let uses = expressions(&dashboard()).into_iter().chain(rules());
+    let uses = expressions(&dashboard()).into_iter().chain(shipped_rules());
     for (user, expression) in uses {
         for name in names(&expression).difference(&published) {
             complaints.push(format!("{user}: the agent publishes no {name}"));
@@ -206,7 +210,7 @@ fn only_published_metrics_are_used() {
 
 #[test]
 fn every_duration_family_has_rules_that_keep_its_labels() {
-    let rules = rules();
+    let rules = shipped_rules();
     let mut complaints = Vec::new();
     for family in duration_families() {
         for (statistic, quantile) in [("p50", "0.5"), ("p99", "0.99")] {

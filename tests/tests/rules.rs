@@ -24,6 +24,7 @@ fn options(families: Vec<Family>) -> Options {
         families,
         statistics: vec![Statistic::P50, Statistic::P99],
         by: "tier".to_owned(),
+        on: rules::ON.map(str::to_owned).to_vec(),
         interval: None,
     }
 }
@@ -186,4 +187,132 @@ tests:
     };
     passes(&promtool_at, &by("seccomp"), &tests("seccomp", "none"));
     passes(&promtool_at, &by("rack"), &tests("rack", "r1"));
+}
+
+/// Two clusters in one store, of which each has a 10.0.0.5, and one instance that the other cluster has not.
+const CLUSTERS: &str = r#"
+rule_files: [rules.yml]
+evaluation_interval: 15s
+tests:
+  - interval: 15s
+    input_series:
+      - series: tierprobe_tier_info{job="j", instance="10.0.0.5", cluster="eu", tier="vm", vmm="qemu"}
+        values: 1x8
+      - series: tierprobe_tier_info{job="j", instance="10.0.0.5", cluster="us", tier="container", vmm=""}
+        values: 1x8
+      - series: tierprobe_tier_info{job="j", instance="10.0.0.6", cluster="us", tier="container", vmm=""}
+        values: 1x8
+      - series: tierprobe_isolation_info{job="j", instance="10.0.0.5", cluster="eu", seccomp="none"}
+        values: 1x8
+      - series: tierprobe_isolation_info{job="j", instance="10.0.0.5", cluster="us", seccomp="filter"}
+        values: 1x8
+      - series: tierprobe_isolation_info{job="j", instance="10.0.0.6", cluster="us", seccomp="filter"}
+        values: 1x8
+      - series: tierprobe_syscall_round_seconds{job="j", instance="10.0.0.5", cluster="eu", syscall="read", quantile="0.5"}
+        values: 1x8
+      - series: tierprobe_syscall_round_seconds{job="j", instance="10.0.0.5", cluster="us", syscall="read", quantile="0.5"}
+        values: 3x8
+      - series: tierprobe_syscall_round_seconds{job="j", instance="10.0.0.6", cluster="us", syscall="read", quantile="0.5"}
+        values: 5x8
+    promql_expr_test:
+"#;
+
+/// Rules for one duration, of instances that these labels tell apart.
+fn rules_on(on: &[&str], by: &str) -> String {
+    rules::render(&Options {
+        statistics: vec![Statistic::P50],
+        on: on.iter().map(|label| (*label).to_owned()).collect(),
+        by: by.to_owned(),
+        ..options(vec!["tierprobe_syscall_seconds".parse().unwrap()])
+    })
+}
+
+#[test]
+fn instances_that_cannot_be_told_apart_are_left_out_and_counted() {
+    let Some(promtool_at) = need("promtool") else { return };
+    let expected = r#"
+      - expr: instance:tierprobe_ambiguous:info
+        eval_time: 1m
+        exp_samples:
+          - labels: instance:tierprobe_ambiguous:info{job="j", instance="10.0.0.5"}
+            value: 2
+      - expr: instance:tierprobe_syscall_seconds:p50
+        eval_time: 1m
+        exp_samples:
+          - labels: instance:tierprobe_syscall_seconds:p50{job="j", instance="10.0.0.6", cluster="us", syscall="read", quantile="0.5", tier="container"}
+            value: 5
+"#;
+    passes(&promtool_at, &rules_on(&rules::ON, "tier"), &format!("{CLUSTERS}{expected}"));
+    let of_filters = r#"
+      - expr: seccomp:tierprobe_syscall_seconds:p50
+        eval_time: 1m
+        exp_samples:
+          - labels: seccomp:tierprobe_syscall_seconds:p50{seccomp="filter", syscall="read"}
+            value: 5
+"#;
+    passes(&promtool_at, &rules_on(&rules::ON, "seccomp"), &format!("{CLUSTERS}{of_filters}"));
+}
+
+#[test]
+fn a_label_of_the_targets_may_tell_instances_apart() {
+    let Some(promtool_at) = need("promtool") else { return };
+    let expected = r#"
+      - expr: instance:tierprobe_ambiguous:info
+        eval_time: 1m
+        exp_samples: []
+      - expr: instance:tierprobe_syscall_seconds:p50
+        eval_time: 1m
+        exp_samples:
+          - labels: instance:tierprobe_syscall_seconds:p50{job="j", instance="10.0.0.5", cluster="eu", syscall="read", quantile="0.5", tier="vm"}
+            value: 1
+          - labels: instance:tierprobe_syscall_seconds:p50{job="j", instance="10.0.0.5", cluster="us", syscall="read", quantile="0.5", tier="container"}
+            value: 3
+          - labels: instance:tierprobe_syscall_seconds:p50{job="j", instance="10.0.0.6", cluster="us", syscall="read", quantile="0.5", tier="container"}
+            value: 5
+      - expr: tier:tierprobe_syscall_seconds:p50
+        eval_time: 1m
+        exp_samples:
+          - labels: tier:tierprobe_syscall_seconds:p50{tier="vm", syscall="read"}
+            value: 1
+          - labels: tier:tierprobe_syscall_seconds:p50{tier="container", syscall="read"}
+            value: 4
+"#;
+    let on = ["job", "instance", "cluster"];
+    passes(&promtool_at, &rules_on(&on, "tier"), &format!("{CLUSTERS}{expected}"));
+    let of_filters = r#"
+      - expr: seccomp:tierprobe_instances:count
+        eval_time: 1m
+        exp_samples:
+          - labels: seccomp:tierprobe_instances:count{seccomp="none"}
+            value: 1
+          - labels: seccomp:tierprobe_instances:count{seccomp="filter"}
+            value: 2
+"#;
+    passes(&promtool_at, &rules_on(&on, "seccomp"), &format!("{CLUSTERS}{of_filters}"));
+}
+
+#[test]
+fn a_label_called_as_one_of_the_agents_tells_no_less() {
+    let Some(promtool_at) = need("promtool") else { return };
+    // Only the target's label `cloud` tells these two apart; the agent's own is renamed.
+    let tests = r#"
+rule_files: [rules.yml]
+evaluation_interval: 15s
+tests:
+  - interval: 15s
+    input_series:
+      - series: tierprobe_tier_info{job="j", instance="a", cloud="left", exported_cloud="aws", tier="vm"}
+        values: 1x8
+      - series: tierprobe_tier_info{job="j", instance="a", cloud="right", exported_cloud="aws", tier="vm"}
+        values: 1x8
+      - series: tierprobe_tier_confidence_ratio{job="j", instance="a", cloud="left"}
+        values: 0.9x8
+      - series: tierprobe_tier_confidence_ratio{job="j", instance="a", cloud="right"}
+        values: 0.9x8
+    promql_expr_test:
+      - expr: instance:tierprobe_tier:info
+        eval_time: 1m
+        exp_samples: []
+"#;
+    passes(&promtool_at, &rules_on(&rules::ON, "tier"), tests);
 }

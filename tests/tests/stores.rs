@@ -102,6 +102,7 @@ fn all_rules() -> String {
         families: Family::all(),
         statistics: vec![Statistic::P50, Statistic::P90],
         by: "tier".to_owned(),
+        on: rules::ON.map(str::to_owned).to_vec(),
         interval: None,
     })
 }

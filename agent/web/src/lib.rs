@@ -28,7 +28,7 @@ pub use hyper::StatusCode;
 pub use hyper::header::{HeaderValue, RETRY_AFTER};
 pub use limits::Limits;
 pub use listen::{ListenError, listen};
-pub use request::{QueryError, Request};
+pub use request::{QueryError, Request, parameters};
 pub use server::serve;
 
 use std::future::Future;

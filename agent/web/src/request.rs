@@ -50,12 +50,20 @@ impl Request {
     ///
     /// When they are too long.
     pub fn parameters(&self) -> Result<Vec<(String, String)>, QueryError> {
-        let query = self.parts.uri.query().unwrap_or_default();
-        if query.len() > MAX_QUERY_BYTES {
-            return Err(QueryError::TooLong);
-        }
-        Ok(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        parameters(self.parts.uri.query().unwrap_or_default())
     }
+}
+
+/// Names and values of the parameters in the query of an address, decoded, in their order.
+///
+/// # Errors
+///
+/// When they are too long.
+pub fn parameters(query: &str) -> Result<Vec<(String, String)>, QueryError> {
+    if query.len() > MAX_QUERY_BYTES {
+        return Err(QueryError::TooLong);
+    }
+    Ok(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::{access, progress, store};
 use crate::compare::{self, Options, Window, like};
@@ -100,9 +100,11 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When there are no two groups to compare, or the report cannot be written. A source that fails is named in the
+/// When standard input is named twice, when there are no two groups to compare, or the report cannot be written. A source that fails is named in the
 /// report and is no error as long as the others are enough.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    let inputs = args.sources.iter().filter(|source| source.is_standard_input()).count();
+    ensure!(inputs <= 1, "standard input (-) is named twice, and can be read once: put its parts into files");
     let schedule = Schedule {
         duration: args.duration,
         interval: args.scrape_interval,

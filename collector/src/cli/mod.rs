@@ -28,7 +28,7 @@ enum Command {
     /// Compare tiers: a baseline against each other one, row by row
     Compare(Box<compare::Args>),
     /// Scrape agents all the time, keep what they measure, and serve the comparison
-    Serve(Box<crate::serve::config::Args>),
+    Serve(Box<crate::serve::args::Args>),
     /// Start the agent in every tier that this machine can run, and compare what they cost here
     Lab(crate::lab::Args),
     /// Write recording rules, with the tier joined once, for rulers of Prometheus, Thanos and Mimir

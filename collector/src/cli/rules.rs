@@ -25,6 +25,11 @@ pub struct Args {
     #[arg(long, value_name = "LABEL", default_value = "tier", value_parser = label)]
     by: String,
 
+    /// The labels of targets that tell one instance from another, where job and instance do not, as over clusters in
+    /// one Mimir or Thanos; repeatable, or with commas
+    #[arg(long, value_name = "LABEL", value_delimiter = ',', default_values = rules::ON, value_parser = label)]
+    on: Vec<String>,
+
     /// Which numbers of a duration's rounds: min, p50, p90, p99 or max, or another quantile of families that this
     /// release does not know; repeatable, or with commas
     #[arg(long = "statistic", value_name = "NAME", value_delimiter = ',', default_value = "p50,p99")]
@@ -62,6 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         families,
         statistics: once(&args.statistics),
         by: args.by.clone(),
+        on: once(&args.on),
         interval: args.interval,
     };
     output::write(&rules::render(&options), args.output.as_deref())

@@ -106,7 +106,7 @@ impl<'a> Cursor<'a> {
             self.require(b'=', "'='")?;
             self.blanks(strict);
             self.require(b'"', "a label value in double quotes")?;
-            let value = self.quoted()?;
+            let value = self.quoted(strict)?;
             if labels.iter().any(|label| label.name == name) {
                 *self = before;
                 return Err(Problem::DuplicateLabel(name.to_owned()));
@@ -129,8 +129,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads a label value up to its closing quote.
-    fn quoted(&mut self) -> Result<Escaped<'a>, Problem> {
+    /// Reads a label value up to its closing quote. In OpenMetrics a backslash before anything else is one, too.
+    fn quoted(&mut self, is_open_metrics: bool) -> Result<Escaped<'a>, Problem> {
         let mut has_escapes = false;
         let mut at = 0;
         loop {
@@ -147,6 +147,10 @@ impl<'a> Cursor<'a> {
                     has_escapes = true;
                     at += found + 2;
                 }
+                Some((found, _, Some(_))) if is_open_metrics => {
+                    has_escapes = true;
+                    at += found + 2;
+                }
                 Some((found, _, Some(_))) => {
                     self.split_at(at + found);
                     return Err(self.unexpected(ESCAPE));
@@ -159,13 +163,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads the text of `# HELP` to the end of the line; OpenMetrics escapes quotes in it, too.
-    pub(super) fn help(&mut self, with_quotes: bool) -> Result<Escaped<'a>, Problem> {
+    /// Reads the text of `# HELP` to the end of the line; in OpenMetrics escapes are those of label values.
+    pub(super) fn help(&mut self, is_open_metrics: bool) -> Result<Escaped<'a>, Problem> {
         let mut has_escapes = false;
         let mut at = 0;
         while let Some(found) = memchr::memchr(b'\\', self.rest.as_bytes().get(at..).unwrap_or_default()) {
             let next = self.rest.as_bytes().get(at + found + 1);
-            let is_known = matches!(next, Some(b'\\' | b'n')) || (with_quotes && next == Some(&b'"'));
+            let is_known = matches!(next, Some(b'\\' | b'n')) || (is_open_metrics && next.is_some());
             if !is_known {
                 self.split_at(at + found);
                 return Err(self.unexpected(ESCAPE));

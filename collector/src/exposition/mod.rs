@@ -7,6 +7,7 @@
 //!   only for tables that grow.
 //! - [`owned`]: the same as values, for what is not much.
 //! - [`error`]: what can be wrong.
+//! - [`kind`]: what a family is. `value`: what a line ends with.
 //! - `cursor`, `number`: the tokens of a line. `rules`: what OpenMetrics asks of a sample. `names`, `seen`: which
 //!   families and which series there were.
 //!
@@ -15,6 +16,7 @@
 
 mod cursor;
 pub mod error;
+pub mod kind;
 mod names;
 mod number;
 pub mod owned;
@@ -23,10 +25,13 @@ mod rules;
 mod seen;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 
 pub use error::{ExpositionError, Problem};
+pub use kind::Kind;
 pub use owned::{Family, Sample, parse};
 pub use read::read;
 
@@ -72,29 +77,8 @@ impl Format {
     }
 }
 
-/// What `# TYPE` says of a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only goes up.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Cumulative buckets, a sum and a count.
-    Histogram,
-    /// The same of what is now and not since the start; OpenMetrics only.
-    GaugeHistogram,
-    /// Quantiles, a sum and a count.
-    Summary,
-    /// Labels; the value is 1. OpenMetrics only.
-    Info,
-    /// States that are on or off; OpenMetrics only.
-    StateSet,
-    /// Nothing is said: `untyped`, or `unknown` in OpenMetrics.
-    Untyped,
-}
-
-/// Text that may hold escapes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Text that may hold escapes. Texts that mean the same are equal, however they are written.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Escaped<'a> {
     raw: &'a str,
     has_escapes: bool,
@@ -116,20 +100,46 @@ impl<'a> Escaped<'a> {
     /// Its characters, as they are meant.
     pub fn characters(self) -> impl Iterator<Item = char> + 'a {
         let mut raw = self.raw.chars();
+        let mut literal = None;
         std::iter::from_fn(move || {
-            let c = raw.next()?;
+            let c = literal.take().or_else(|| raw.next())?;
             // Which escapes there may be was seen to when it was read.
             Some(match if c == '\\' { raw.next() } else { None } {
                 Some('n') => '\n',
-                Some(other) => other,
+                Some(escaped @ ('\\' | '"')) => escaped,
+                // OpenMetrics: a backslash that begins no escape stands for itself.
+                Some(other) => {
+                    literal = Some(other);
+                    c
+                }
                 None => c,
             })
         })
     }
 }
 
+impl PartialEq for Escaped<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        // What needs an escape has one in all ways to write it.
+        self.raw == other.raw
+            || (self.has_escapes && other.has_escapes && self.characters().eq(other.characters()))
+    }
+}
+
+impl Eq for Escaped<'_> {}
+
+impl Hash for Escaped<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.has_escapes {
+            self.characters().for_each(|character| character.hash(state));
+        } else {
+            self.raw.hash(state);
+        }
+    }
+}
+
 /// A label of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Label<'a> {
     /// Its name.
     pub name: &'a str,

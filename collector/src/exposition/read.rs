@@ -3,13 +3,11 @@
 use super::cursor::Cursor;
 use super::error::{Problem, shortened};
 use super::names::{Names, suffixes};
-use super::number::{number, seconds};
+use super::number::number;
 use super::rules::Rules;
 use super::seen::Seen;
-use super::{
-    Exemplar, ExpositionError, Format, Head, Kind, Label, Line, MAX_BYTES, MAX_LINE_BYTES, MAX_SERIES, Sink,
-    Timestamp,
-};
+use super::value;
+use super::{ExpositionError, Format, Head, Kind, Label, Line, MAX_BYTES, MAX_LINE_BYTES, MAX_SERIES, Sink};
 
 /// Reads a whole exposition and tells `sink` what is in it.
 ///
@@ -77,7 +75,7 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
             sink,
             names: Names::default(),
             open: None,
-            seen: Seen::new(),
+            seen: Seen::new(format == Format::OpenMetrics),
             rules: Rules::default(),
             series: 0,
             labels: Vec::new(),
@@ -179,9 +177,9 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
     fn kind(&mut self, cursor: &mut Cursor<'a>, name: &'a str) -> Result<(), Problem> {
         let word = cursor.rest();
         let kind = if self.is_open_metrics {
-            open_metrics_kind(word)?
+            Kind::of_open_metrics(word)?
         } else {
-            text_kind(word.trim_end_matches([' ', '\t']))?
+            Kind::of_text(word.trim_end_matches([' ', '\t']))?
         };
         let open = self.header("TYPE", name)?;
         if std::mem::replace(&mut open.is_typed, true) {
@@ -221,9 +219,9 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
         cursor.labels(&mut labels, strict)?;
         let series = cursor.since(&begin);
         let (value, timestamp, exemplar) = if strict {
-            open_metrics_value(cursor, std::mem::take(&mut self.exemplar_labels))?
+            value::open_metrics(cursor, std::mem::take(&mut self.exemplar_labels))?
         } else {
-            text_value(cursor)?
+            value::text(cursor)?
         };
 
         if self.series == MAX_SERIES {
@@ -299,70 +297,6 @@ impl<'a, 's, S: Sink<'a>> Reader<'a, 's, S> {
     }
 }
 
-type Value<'a> = (f64, Option<Timestamp>, Option<Exemplar<'a>>);
-
-fn text_value<'a>(cursor: &mut Cursor<'a>) -> Result<Value<'a>, Problem> {
-    cursor.skip_blanks();
-    let before = *cursor;
-    let value = number(cursor.word()).inspect_err(|_| *cursor = before)?;
-    let timestamp = if cursor.skip_blanks() && !cursor.rest().is_empty() {
-        let before = *cursor;
-        let word = cursor.word();
-        let milliseconds = word.parse().map_err(|_| {
-            *cursor = before;
-            Problem::NotANumber(shortened(word))
-        })?;
-        Some(Timestamp::Milliseconds(milliseconds))
-    } else {
-        None
-    };
-    cursor.skip_blanks();
-    if cursor.rest().is_empty() {
-        Ok((value, timestamp, None))
-    } else {
-        Err(cursor.unexpected("the end of the line"))
-    }
-}
-
-/// An exemplar's labels go into `labels`.
-fn open_metrics_value<'a>(cursor: &mut Cursor<'a>, mut labels: Vec<Label<'a>>) -> Result<Value<'a>, Problem> {
-    let (value, timestamp) = value_and_seconds(cursor)?;
-    if cursor.rest().is_empty() {
-        return Ok((value, timestamp.map(Timestamp::Seconds), None));
-    }
-    if !cursor.eat_text(" # ") {
-        return Err(cursor.unexpected("the end of the line, or an exemplar"));
-    }
-    if !cursor.rest().starts_with('{') {
-        return Err(cursor.unexpected("the labels of an exemplar"));
-    }
-    cursor.labels(&mut labels, true)?;
-    let (exemplar, taken) = value_and_seconds(cursor)?;
-    if !cursor.rest().is_empty() {
-        return Err(cursor.unexpected("the end of the line"));
-    }
-    let exemplar = Exemplar { labels, value: exemplar, timestamp: taken };
-    Ok((value, timestamp.map(Timestamp::Seconds), Some(exemplar)))
-}
-
-/// ` value` or ` value timestamp`.
-fn value_and_seconds(cursor: &mut Cursor<'_>) -> Result<(f64, Option<f64>), Problem> {
-    if !cursor.eat(b' ') {
-        return Err(cursor.unexpected("a space and a value"));
-    }
-    let before = *cursor;
-    let value = number(cursor.word()).inspect_err(|_| *cursor = before)?;
-    if cursor.rest().is_empty() || cursor.rest().starts_with(" #") {
-        return Ok((value, None));
-    }
-    if !cursor.eat(b' ') {
-        return Err(cursor.unexpected("a space"));
-    }
-    let before = *cursor;
-    let timestamp = seconds(cursor.word()).inspect_err(|_| *cursor = before)?;
-    Ok((value, Some(timestamp)))
-}
-
 /// What a line's name has beyond its family's; `None` where it is not one of the family's.
 fn suffix<'a>(head: &Head<'_>, name: &'a str, is_open_metrics: bool) -> Option<&'a str> {
     let suffix = name.strip_prefix(head.name)?;
@@ -391,29 +325,4 @@ fn require_label(head: &Head<'_>, line: &Line<'_, '_>) -> Result<(), Problem> {
         kind,
         label,
     })
-}
-
-fn text_kind(word: &str) -> Result<Kind, Problem> {
-    match word {
-        "counter" => Ok(Kind::Counter),
-        "gauge" => Ok(Kind::Gauge),
-        "histogram" => Ok(Kind::Histogram),
-        "summary" => Ok(Kind::Summary),
-        "untyped" => Ok(Kind::Untyped),
-        other => Err(Problem::UnknownType(shortened(other))),
-    }
-}
-
-fn open_metrics_kind(word: &str) -> Result<Kind, Problem> {
-    match word {
-        "counter" => Ok(Kind::Counter),
-        "gauge" => Ok(Kind::Gauge),
-        "histogram" => Ok(Kind::Histogram),
-        "gaugehistogram" => Ok(Kind::GaugeHistogram),
-        "summary" => Ok(Kind::Summary),
-        "info" => Ok(Kind::Info),
-        "stateset" => Ok(Kind::StateSet),
-        "unknown" => Ok(Kind::Untyped),
-        other => Err(Problem::UnknownOpenMetricsType(shortened(other))),
-    }
 }

@@ -100,7 +100,7 @@ impl<'a> Rules<'a> {
             Kind::Counter | Kind::Gauge | Kind::Info | Kind::Untyped => "",
         };
         let labels = line.labels.iter().filter(|label| label.name != own);
-        let of_labels = labels.map(|label| self.state.hash_one((label.name, label.value.raw())));
+        let of_labels = labels.map(|label| self.state.hash_one(label));
         let hash = of_labels.fold(0, u64::wrapping_add);
         let timestamp = line.timestamp.map(|timestamp| match timestamp {
             Timestamp::Seconds(seconds) => seconds,

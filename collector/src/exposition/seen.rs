@@ -10,6 +10,7 @@ use super::cursor::Cursor;
 /// The series of the family that is read. The next family reuses the table.
 #[derive(Debug)]
 pub(super) struct Seen {
+    is_open_metrics: bool,
     /// Seeded at random, so that nobody can write an exposition whose series all have one hash.
     state: RandomState,
     slots: Vec<Slot>,
@@ -28,8 +29,9 @@ struct Slot {
 }
 
 impl Seen {
-    pub(super) fn new() -> Self {
-        Self { state: RandomState::default(), slots: vec![Slot::default(); 64], family: 1, taken: 0 }
+    pub(super) fn new(is_open_metrics: bool) -> Self {
+        let slots = vec![Slot::default(); 64];
+        Self { is_open_metrics, state: RandomState::default(), slots, family: 1, taken: 0 }
     }
 
     /// Forgets all series.
@@ -46,7 +48,7 @@ impl Seen {
         let hash = self.hash(name, labels);
         let mut place = self.first(hash);
         while let Some(slot) = self.slots.get(place).filter(|slot| slot.family == self.family) {
-            if slot.hash == hash && is(text, slot.at, name, labels) {
+            if slot.hash == hash && self.is(text, slot.at, name, labels) {
                 return false;
             }
             place = self.next(place);
@@ -58,7 +60,7 @@ impl Seen {
 
     /// The same whatever the order of the labels.
     fn hash(&self, name: &str, labels: &[Label<'_>]) -> u64 {
-        let of_labels = labels.iter().map(|label| self.state.hash_one((label.name, label.value.raw())));
+        let of_labels = labels.iter().map(|label| self.state.hash_one(label));
         of_labels.fold(self.state.hash_one(name), u64::wrapping_add)
     }
 
@@ -89,21 +91,24 @@ impl Seen {
             self.fill(place, slot);
         }
     }
-}
 
-/// Whether the line that begins at `at` is of this series. Each character has one way to be written, so what is meant
-/// the same is written the same.
-fn is(text: &str, at: u32, name: &str, labels: &[Label<'_>]) -> bool {
-    let line = text.get(at as usize..).unwrap_or_default();
-    let mut cursor = Cursor::new(line);
-    cursor.skip_blanks();
-    let mut others = Vec::new();
-    if cursor.metric_name() != Ok(name) {
-        return false;
+    /// Whether the line that begins at `at` is of this series.
+    fn is(&self, text: &str, at: u32, name: &str, labels: &[Label<'_>]) -> bool {
+        let line = text.get(at as usize..).unwrap_or_default();
+        let mut cursor = Cursor::new(line);
+        if !self.is_open_metrics {
+            cursor.skip_blanks();
+        }
+        let mut others = Vec::new();
+        if cursor.metric_name() != Ok(name) {
+            return false;
+        }
+        if !self.is_open_metrics {
+            cursor.skip_blanks();
+        }
+        // It was read before.
+        cursor.labels(&mut others, self.is_open_metrics).is_ok()
+            && others.len() == labels.len()
+            && others.iter().all(|other| labels.contains(other))
     }
-    cursor.skip_blanks();
-    // It was read before.
-    cursor.labels(&mut others, false).is_ok()
-        && others.len() == labels.len()
-        && others.iter().all(|other| labels.contains(other))
 }

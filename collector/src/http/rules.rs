@@ -129,8 +129,23 @@ impl Rules {
             .bearer_file
             .map(|credentials_file| Authorization { kind: "Bearer".to_owned(), credentials_file });
         let otherwise = access(flags.tls, basic, bearer, Vec::new()).map_err(RulesError::Flag)?;
-        let rules = file.map_or(Ok(Vec::new()), read)?;
-        Ok(Self { rules, otherwise: Arc::new(otherwise) })
+        let rules = file.map_or_else(|| Ok(Self::default()), read)?;
+        Ok(Self { otherwise: Arc::new(otherwise), ..rules })
+    }
+
+    /// By what the file at `path` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rules::new`].
+    pub fn of_yaml(text: &str, path: &Path) -> Result<Self, RulesError> {
+        let file: File = serde_saphyr::from_str(text)
+            .map_err(|error| RulesError::Yaml { path: path.to_owned(), why: yaml(&error) })?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let rules = file.sources.into_iter().enumerate().map(|(at, rule)| {
+            rule.rule(folder).map_err(|why| RulesError::Rule { path: path.to_owned(), number: at + 1, why })
+        });
+        Ok(Self { rules: rules.collect::<Result<_, _>>()?, ..Self::default() })
     }
 
     /// The access to an address, and the labels that its instances get.
@@ -145,16 +160,10 @@ impl Rules {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Rule>, RulesError> {
+fn read(path: &Path) -> Result<Rules, RulesError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| RulesError::Unreadable { path: path.to_owned(), error })?;
-    let file: File = serde_saphyr::from_str(&text)
-        .map_err(|error| RulesError::Yaml { path: path.to_owned(), why: yaml(&error) })?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let rules = file.sources.into_iter().enumerate().map(|(at, rule)| {
-        rule.rule(folder).map_err(|why| RulesError::Rule { path: path.to_owned(), number: at + 1, why })
-    });
-    rules.collect()
+    Rules::of_yaml(&text, path)
 }
 
 /// What is wrong with a YAML text, in one line, without the lines around it: they may hold what should not be shown.

@@ -27,6 +27,9 @@ pub struct Packed {
     pub left_out: Vec<String>,
     /// As [`Collected::stale_seconds`].
     pub stale_seconds: Option<f64>,
+    /// Whether nothing but its name says which instance it is, as in a file: one of the same name that says something
+    /// else of itself is the same instance at another time. Targets are told apart by whoever scrapes them.
+    pub is_known_by_name: bool,
     pub(crate) vocabulary: Vocabulary,
     pub(crate) series: Series,
 }
@@ -239,6 +242,15 @@ impl Series {
 
     pub(crate) fn track(&self, at: usize) -> Option<&Track> {
         self.tracks.get(at)
+    }
+
+    /// When its rounds ended, over all its series, in time order, each once.
+    pub(crate) fn ends(&self) -> Vec<f64> {
+        let mut ends: Vec<f64> =
+            self.tracks.iter().flat_map(|track| track.timestamps().iter().copied()).collect();
+        ends.sort_by(f64::total_cmp);
+        ends.dedup();
+        ends
     }
 
     /// The readings of one series, in time order.

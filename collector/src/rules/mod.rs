@@ -19,6 +19,9 @@ use crate::observation::Statistic;
 pub const RAW: &str = "tierprobe_.+_info|tierprobe_probe_last_round_.+|tierprobe_probe_resolution_seconds\
                        |tierprobe_tier_confidence_ratio";
 
+/// The labels that tell one instance of a single Prometheus from another.
+pub const ON: [&str; 2] = ["job", "instance"];
+
 /// Labels by which the agent says what it is, with the metric that has them.
 const IDENTITY: &[(&str, &[&str])] = &[
     ("tierprobe_tier_info", &["hypervisor", "vmm", "container_runtime", "orchestrator", "cloud", "kernel"]),
@@ -36,6 +39,8 @@ pub struct Options {
     pub statistics: Vec<Statistic>,
     /// The label that instances are grouped by.
     pub by: String,
+    /// The labels of targets that tell one instance from another.
+    pub on: Vec<String>,
     /// How often rules are evaluated; as the ruler does by itself where it is not said.
     pub interval: Option<Duration>,
 }
@@ -43,14 +48,15 @@ pub struct Options {
 /// The rules.
 #[must_use]
 pub fn render(options: &Options) -> String {
-    let Options { families, statistics, by, interval } = options;
-    let mut text = head(by);
+    let Options { families, statistics, by, on, interval } = options;
+    let on = on.join(", ");
+    let mut text = head(by, &on);
     text.push_str("\ngroups:\n  - name: tierprobe\n");
     if let Some(interval) = interval {
         text.push_str(&format!("    interval: {}\n", duration(*interval)));
     }
     text.push_str("    rules:\n");
-    text.push_str(&identity(by));
+    text.push_str(&identity(by, &on));
     for family in families {
         text.push('\n');
         match &family.rounds {
@@ -66,16 +72,16 @@ pub fn render(options: &Options) -> String {
                     } else {
                         selector
                     };
-                    text.push_str(&pair(family, &statistic.in_a_name(), &raw, by));
+                    text.push_str(&pair(family, &statistic.in_a_name(), &raw, by, &on));
                 }
             }
-            None => text.push_str(&pair(family, Statistic::Value.as_str(), &family.name, by)),
+            None => text.push_str(&pair(family, Statistic::Value.as_str(), &family.name, by, &on)),
         }
     }
     text
 }
 
-fn head(by: &str) -> String {
+fn head(by: &str, on: &str) -> String {
     format!(
         "\
 # Recording rules: the tier joined once, for dashboards and alerts over a fleet.
@@ -85,6 +91,9 @@ fn head(by: &str) -> String {
 # {by}:tierprobe_X_seconds:pNN       its median over the instances of a {by}
 #
 # An instance without tierprobe_tier_info belongs to no tier and is in none of these series.
+# Instances are told apart by these labels: {on}. Where several have the same ones, as over clusters in one Mimir or
+# Thanos, nobody knows whose tier is whose: all of them are left out, and instance:tierprobe_ambiguous:info has how many
+# they are. Name the labels that tell them apart, too: `tierprobe-collector rules --on job,instance,cluster`.
 # The median is over instances, never over rounds: the rounds of one host are not independent of each other.
 # Disturbed rounds are in it. `tierprobe-collector compare` leaves them out and says how sure it is; these rules do not.
 #
@@ -95,31 +104,40 @@ fn head(by: &str) -> String {
     )
 }
 
+/// Which instances cannot be told from others.
+const AMBIGUOUS: &str = "instance:tierprobe_ambiguous:info";
+
 /// Who is what: the tier, and the label to group by where it is another one of the agent's.
-fn identity(by: &str) -> String {
+fn identity(by: &str, on: &str) -> String {
+    let own = IDENTITY.first().map_or_else(String::new, |(_, labels)| labels.join(", "));
+    // The confidence has no labels but the target's, should one of these be called as one of the agent's.
+    let ambiguous = format!(
+        "count by ({on}) (count without (tier, {own}) (tierprobe_tier_info)) > 1 or count by ({on}) (tierprobe_tier_confidence_ratio) > 1"
+    );
     let mut text = format!(
-        "      # Without a stale marker between them, as after a relabelling or over some remote stores, an instance has two tiers
-      # for five minutes. A plain join would fail then, for the whole fleet: the one that was heard of last is taken.
+        "      # Whoever shares these labels with another instance would get the tier of either.
+{}      # Without a stale marker between them, as over some remote stores, an instance has two tiers for five minutes. A
+      # plain join would fail then, for the whole fleet: the one that was heard of last is taken.
 {}",
-        rule("instance:tierprobe_tier:info", "topk by (job, instance) (1, timestamp(tierprobe_tier_info)) ^ 0")
+        rule(AMBIGUOUS, &ambiguous),
+        rule("instance:tierprobe_tier:info", &latest("tierprobe_tier_info", on))
     );
     if let Some(info) = info_of(by) {
-        let latest = format!("topk by (job, instance) (1, timestamp({info})) ^ 0");
-        text.push_str(&rule(&identity_of(by), &latest));
+        text.push_str(&rule(&identity_of(by), &latest(info, on)));
         text.push_str(&rule(
             &format!("{by}:tierprobe_instances:count"),
             &format!("count by ({by}) ({})", identity_of(by)),
-        ));
-    } else if by == "tier" {
-        text.push_str(&rule(
-            "tier:tierprobe_instances:count",
-            "count by (tier) (instance:tierprobe_tier:info)",
         ));
     } else {
         let count = format!("count by ({by}) (instance:tierprobe_tier:info)");
         text.push_str(&rule(&format!("{by}:tierprobe_instances:count"), &count));
     }
     text
+}
+
+/// What an info metric of each instance said last, where it is known whose it is.
+fn latest(info: &str, on: &str) -> String {
+    format!("topk by ({on}) (1, timestamp({info})) ^ 0 unless on ({on}) {AMBIGUOUS}")
 }
 
 /// The metric that joins a label of the agent's; `None` for the tier, which is joined already, and for labels of
@@ -133,11 +151,11 @@ fn identity_of(by: &str) -> String {
 }
 
 /// A family's rules: of each instance, and of each group.
-fn pair(family: &Family, statistic: &str, raw: &str, by: &str) -> String {
+fn pair(family: &Family, statistic: &str, raw: &str, by: &str, on: &str) -> String {
     let instance = format!("instance:{}:{statistic}", family.name);
-    let joined = format!("{raw} * on (job, instance) group_left (tier) instance:tierprobe_tier:info");
+    let joined = format!("{raw} * on ({on}) group_left (tier) instance:tierprobe_tier:info");
     let grouped = match info_of(by) {
-        Some(_) => format!("{instance} * on (job, instance) group_left ({by}) {}", identity_of(by)),
+        Some(_) => format!("{instance} * on ({on}) group_left ({by}) {}", identity_of(by)),
         None => instance.clone(),
     };
     let labels: Vec<&str> = std::iter::once(by).chain(family.labels.iter().map(String::as_str)).collect();
@@ -164,6 +182,7 @@ mod tests {
             families,
             statistics: statistics.to_vec(),
             by: by.to_owned(),
+            on: ON.map(str::to_owned).to_vec(),
             interval: Some(Duration::from_secs(15)),
         })
     }
@@ -172,7 +191,8 @@ mod tests {
     fn the_tier_is_joined_once() {
         let text = rules("tier", &["tierprobe_syscall_seconds"], &[Statistic::P50]);
         assert_eq!(
-            text.matches("tierprobe_tier_info").count() - text.matches("without tierprobe_tier_info").count(),
+            text.matches("timestamp(tierprobe_tier_info)").count()
+                + text.matches("group_left (tier) tierprobe_tier_info").count(),
             1
         );
         assert!(text.contains("    interval: 15s\n"), "{text}");

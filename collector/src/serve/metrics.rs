@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tierprobe_model::{Family, Kind};
 
-use super::comparison::Answer;
+use super::computing::Answer;
 use super::process;
 use super::site::Site;
 use crate::compare::{Comparison, Row};

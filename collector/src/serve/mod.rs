@@ -1,18 +1,20 @@
 //! `serve`: scrapes on a schedule, keeps observations, and answers with the comparison.
 //!
-//! - [`config`]: flags and a file into what to do; [`file`](mod@file) is the file.
+//! - [`config`]: flags and a file into what to do; [`args`] are the flags, [`file`](mod@file) is the file.
 //! - [`intake`]: what the scraping engine brings, to the board and to the keeper.
 //! - [`board`]: how each target is doing.
 //! - [`keeper`]: the thread that owns the store.
-//! - [`comparison`]: computes a comparison once for all who ask, away from those who answer; [`coverage`]: whether its
-//!   window was observed as a whole.
+//! - [`comparison`]: computes a comparison once for all who ask, away from those who answer; [`computing`] is one of
+//!   them, [`coverage`] whether its window was observed as a whole.
 //! - [`site`]: what is at which path; [`question`], [`instances`], [`metrics`], [`page`] and [`problem`] make the
 //!   answers.
 //! - [`process`]: what the collector itself uses.
 //! - [`log`]: how it logs.
 
+pub mod args;
 pub mod board;
 pub mod comparison;
+pub mod computing;
 pub mod config;
 pub mod coverage;
 pub mod file;
@@ -38,7 +40,8 @@ use tokio::sync::watch;
 
 use crate::source::discovery::{self, Refresh, Watching};
 use crate::source::scrape::{self, Targets};
-use config::{Args, Config};
+use args::Args;
+use config::Config;
 
 /// Threads that fetch and answer; comparisons have threads of their own.
 const WORKERS: usize = 2;

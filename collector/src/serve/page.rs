@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use tierprobe_web::page::escape;
 
-use super::comparison::Answer;
+use super::computing::Answer;
 use super::problem::Problem;
 use super::site::Site;
 use crate::date::{utc_minute, utc_second};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tierprobe_web::{Refusal, Request, Response, StatusCode, answer, gzip};
 
 use super::board::Board;
-use super::comparison::{Answer, Comparisons};
+use super::comparison::Comparisons;
+use super::computing::Answer;
 use super::config::Config;
 use super::keeper::Keeper;
 use super::problem::Problem;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::identity;
 use super::intake::{Keeping, Scrape};
-use crate::error::TakeError;
+use crate::error::{SourceError, TakeError};
 use crate::exposition::{self, Format};
 use crate::observation::{
     Collected, Columns, Discarded, Instance, Labels, Packed, Reading, SeriesId, Statistic, Vocabulary,
@@ -30,6 +30,8 @@ pub struct Accumulator {
     forgotten: (Labels, usize),
     discarded: Discarded,
     readings: usize,
+    /// Whether it had numbers of rounds that are not kept.
+    has_others: bool,
     keeping: Keeping,
 }
 
@@ -78,6 +80,7 @@ impl Accumulator {
             forgotten: (Labels::new(), 0),
             discarded: Discarded::default(),
             readings: 0,
+            has_others: false,
             keeping: Keeping::default(),
         }
     }
@@ -110,7 +113,7 @@ impl Accumulator {
     ///
     /// # Errors
     ///
-    /// When the text is no exposition, or not an agent's. Nothing of it is taken in then.
+    /// When the text is no exposition, not an agent's, or not as an agent writes it. Nothing of it is taken in then.
     pub fn take(&mut self, text: &str) -> Result<usize, TakeError> {
         self.take_as(text, Format::guess(text))
     }
@@ -129,7 +132,11 @@ impl Accumulator {
         if scrape.has_too_many {
             return Err(TakeError::TooManySeries);
         }
-        let Scrape { notes, ends, disturbed, values, help, .. } = scrape;
+        if let Some(wrong) = scrape.wrong_type {
+            return Err(wrong.into());
+        }
+        let Scrape { notes, ends, disturbed, values, help, has_others, .. } = scrape;
+        self.has_others |= has_others;
         for (family, help) in help {
             self.keeping.vocabulary.describe(&family, &help.text());
         }
@@ -209,6 +216,19 @@ impl Accumulator {
         let mut packed = Packed::of(self.source, instance, self.discarded, columns, &self.keeping.vocabulary);
         packed.left_out = left_out;
         packed
+    }
+
+    /// The same, where it measured anything. That may be nothing of what is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::NoRounds`].
+    pub fn measured(self) -> Result<Packed, SourceError> {
+        let is_unasked = self.has_others && self.discarded.not_finite == 0;
+        let has_rounds = self.era.rounds() > 0 || !self.earlier.is_empty();
+        let packed = self.pack();
+        let is_good = !packed.is_empty() || (is_unasked && has_rounds);
+        if is_good { Ok(packed) } else { Err(SourceError::NoRounds) }
     }
 
     /// The most rounds of any one probe so far; for showing progress.

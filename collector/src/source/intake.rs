@@ -11,10 +11,11 @@ use foldhash::fast::RandomState;
 use tierprobe_model::Family as Named;
 
 use super::identity;
+use crate::error::WrongType;
 use crate::exposition::{Escaped, Head, Kind, Line, Sink};
 use crate::observation::{Labels, SeriesId, SeriesKey, Statistic, Vocabulary};
 
-const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
+pub(super) const LAST_ROUND: &str = "tierprobe_probe_last_round_timestamp_seconds";
 const LAST_ROUND_DISTURBED: &str = "tierprobe_probe_last_round_disturbed";
 const OF_AN_AGENT: &str = "tierprobe_";
 
@@ -65,6 +66,10 @@ pub(super) struct Scrape<'a, 'k> {
     pub(super) is_of_an_agent: bool,
     /// Whether it has series beyond those that are kept of an instance.
     pub(super) has_too_many: bool,
+    /// Whether it has numbers of rounds that nobody asked for.
+    pub(super) has_others: bool,
+    /// The first family that is not what an agent makes of it.
+    pub(super) wrong_type: Option<WrongType>,
     /// What it says of the instance: name, labels, value.
     pub(super) notes: Vec<(&'a str, Labels, f64)>,
     /// When each probe's latest round ended, in seconds since the epoch.
@@ -95,6 +100,8 @@ impl<'k> Scrape<'_, 'k> {
             lines: Lines::OfNoUse,
             is_of_an_agent: false,
             has_too_many: false,
+            has_others: false,
+            wrong_type: None,
             notes: Vec::new(),
             ends: Vec::new(),
             disturbed: Vec::new(),
@@ -107,7 +114,10 @@ impl<'k> Scrape<'_, 'k> {
 impl<'a> Sink<'a> for Scrape<'a, '_> {
     fn family(&mut self, head: &Head<'a>) {
         self.is_of_an_agent |= head.name.starts_with(OF_AN_AGENT);
-        self.lines = Lines::of(head);
+        self.lines = Lines::of(head).unwrap_or_else(|wrong| {
+            self.wrong_type.get_or_insert(wrong);
+            Lines::OfNoUse
+        });
         if let (Lines::Values(family) | Lines::Quantiles(family), Some(help)) = (&self.lines, head.help) {
             self.help.push((family.clone(), help));
         }
@@ -147,6 +157,8 @@ impl<'a> Sink<'a> for Scrape<'a, '_> {
                     let id = self.keeping.id(family, line, statistic);
                     self.has_too_many |= id.is_none();
                     self.values.extend(id.map(|id| (id, line.value)));
+                } else {
+                    self.has_others = true;
                 }
             }
         }
@@ -158,23 +170,43 @@ impl Lines {
     ///
     /// A round summary stands for its duration family. The histogram of that family is of no use here: its buckets
     /// cannot show a few per cent, and counters are totals since the agent's start.
-    fn of(head: &Head<'_>) -> Self {
-        match head.kind {
-            Kind::Gauge | Kind::Untyped | Kind::Info if head.name == LAST_ROUND => Self::Ends,
-            Kind::Gauge | Kind::Untyped if head.name == LAST_ROUND_DISTURBED => Self::Disturbed,
-            Kind::Gauge | Kind::Untyped | Kind::Info if identity::says(head.name) => Self::Identity,
-            Kind::Info if identity::says(&format!("{}_info", head.name)) => Self::Identity,
-            Kind::Summary => Named::name_of_round(head.name)
-                .filter(|name| !identity::is_about_the_agent(name))
-                .map_or(Self::OfNoUse, Self::Quantiles),
-            Kind::Gauge if !identity::is_about_the_agent(head.name) => Self::Values(head.name.to_owned()),
-            Kind::Counter
-            | Kind::Gauge
-            | Kind::Histogram
-            | Kind::GaugeHistogram
-            | Kind::Info
-            | Kind::StateSet
-            | Kind::Untyped => Self::OfNoUse,
+    ///
+    /// Whoever hands metrics on may have lost the types, as a Prometheus does when it is federated. What names the
+    /// instance and its rounds is known without; of anything else without a type nobody knows whether it only goes up.
+    ///
+    /// # Errors
+    ///
+    /// Of what is known by its name and said to be something else. Left out or taken as what it is said to be, it would
+    /// be a host without its rounds, or rows that nobody measured.
+    fn of(head: &Head<'_>) -> Result<Self, WrongType> {
+        let wrong = |expected: Kind| WrongType {
+            family: head.name.to_owned(),
+            is: head.kind.as_str(),
+            expected: expected.as_str(),
+        };
+        let has_type = |expected: Kind| head.kind == expected || head.kind == Kind::Untyped;
+        let is_identity = identity::says(head.name);
+        if matches!(head.name, LAST_ROUND | LAST_ROUND_DISTURBED) || is_identity {
+            // OpenMetrics has a type for what always is 1, and whoever translates may keep the name.
+            let is_info = is_identity && head.kind == Kind::Info;
+            return match head.name {
+                _ if !has_type(Kind::Gauge) && !is_info => Err(wrong(Kind::Gauge)),
+                LAST_ROUND => Ok(Self::Ends),
+                LAST_ROUND_DISTURBED => Ok(Self::Disturbed),
+                _ => Ok(Self::Identity),
+            };
+        }
+        if head.kind == Kind::Info && identity::says(&format!("{}_info", head.name)) {
+            return Ok(Self::Identity);
+        }
+        if identity::is_about_the_agent(head.name) {
+            return Ok(Self::OfNoUse);
+        }
+        match Named::name_of_round(head.name) {
+            Some(family) if has_type(Kind::Summary) => Ok(Self::Quantiles(family)),
+            Some(_) => Err(wrong(Kind::Summary)),
+            None if head.kind == Kind::Gauge => Ok(Self::Values(head.name.to_owned())),
+            None => Ok(Self::OfNoUse),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! - [`accumulator`]: the text of scrapes into observations, whoever fetched it; `intake` is one scrape of it.
 //! - [`scrape`]: live agents, for a while or for ever; [`discovery`] says which.
 //! - [`store`]: Prometheus and what answers like it.
-//! - [`file`](mod@file): files, folders and standard input; [`record`] is the JSON of `tierprobe-agent measure`.
+//! - [`file`](mod@file): files and standard input; `folder`: the files of one, or of many instances; [`record`] is the JSON of `tierprobe-agent measure`.
 //! - [`quota`]: how much all of them may bring into memory.
 //! - [`unpack`]: gzip and zstd, within limits.
 //! - [`gather`](mod@gather): all of them at the same time.
@@ -11,6 +11,7 @@
 pub mod accumulator;
 pub mod discovery;
 pub mod file;
+mod folder;
 pub mod gather;
 mod identity;
 pub(crate) mod intake;
@@ -56,6 +57,12 @@ impl Source {
             Self::File(path) => Some(path),
             Self::Agent(_) | Self::FileSd(_) | Self::HttpSd(_) | Self::Dns(_) | Self::Store(_) => None,
         }
+    }
+
+    /// Whether it is what comes in by standard input.
+    #[must_use]
+    pub fn is_standard_input(&self) -> bool {
+        self.file() == Some(Path::new(file::STANDARD_INPUT))
     }
 
     /// Where its targets are, of a source that is scraped; for [`discovery::watch`](fn@discovery::watch).

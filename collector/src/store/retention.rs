@@ -1,10 +1,11 @@
 //! Forgets by age and by size.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{StoreError, Writer, milliseconds};
+use super::{StoreError, Writer, milliseconds, read};
 
 /// Most turns of forgetting at a time: the next interval goes on, and measuring must not wait.
 const MAX_TURNS: usize = 20;
@@ -68,7 +69,9 @@ impl Writer {
             let instances = self
                 .connection
                 .execute(&format!("DELETE FROM instance WHERE id IN ({gone})"), params![stale])?;
-            if instances > 0 {
+            // A round may be a little later than what was noted last of its layout.
+            let names = self.forget_names(stale - super::write::NOTE_MS)?;
+            if instances + names > 0 {
                 self.reload()?;
             }
             let mut vacuum = self.connection.prepare("PRAGMA incremental_vacuum")?;
@@ -76,6 +79,33 @@ impl Writer {
             // It frees a page a row.
             while rows.next()?.is_some() {}
         }
+        Ok(forgotten)
+    }
+
+    /// Forgets the layouts that were last used before, the series that are in none, and the families without any, and
+    /// says how many layouts and series those were. Else a target that once made up labels would leave no room for others.
+    fn forget_names(&mut self, stale: i64) -> rusqlite::Result<usize> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let layouts = transaction.execute(
+            "DELETE FROM layout WHERE last_at < ? AND id NOT IN (SELECT layout FROM once)",
+            [stale],
+        )?;
+        if layouts == 0 {
+            return Ok(0);
+        }
+        let used: HashSet<u32> =
+            read::layouts(&transaction)?.into_iter().flat_map(|(_, series)| series).collect();
+        let mut forgotten = layouts;
+        {
+            let mut select = transaction.prepare("SELECT id FROM series")?;
+            let all = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
+            let mut delete = transaction.prepare("DELETE FROM series WHERE id = ?")?;
+            for id in all.into_iter().filter(|id| !used.contains(id)) {
+                forgotten += delete.execute([id])?;
+            }
+        }
+        transaction.execute("DELETE FROM family WHERE name NOT IN (SELECT family FROM series)", [])?;
+        transaction.commit()?;
         Ok(forgotten)
     }
 

@@ -36,6 +36,12 @@ const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE family (name TEXT PRIMARY KEY, help TEXT NOT NULL) STRICT, WITHOUT ROWID;
     ",
+    // Which layouts rounds are of is known to what is packed alone, and nobody unpacks all of it to forget a name. So it
+    // is noted when a layout was last used; of those from before, nobody knows better than the latest round.
+    "
+    ALTER TABLE layout ADD COLUMN last_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE layout SET last_at = (SELECT coalesce(max(at), 0) FROM round);
+    ",
 ];
 
 /// The latest schema.

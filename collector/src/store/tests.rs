@@ -9,6 +9,7 @@ use super::*;
 use crate::dataset::{Dataset, Filter, Span};
 use crate::observation::{Instance, Labels, Observation, Reading, SeriesKey, Statistic, Vocabulary};
 
+mod names;
 mod window;
 
 const BEGIN: f64 = 1_700_000_000.0;

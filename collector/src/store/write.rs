@@ -1,6 +1,6 @@
 //! Writes one interval's scrapes in one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ const RECENT_MS: i64 = 30 * 60 * 1000;
 /// How often it is noted again that an instance is there, and what is read once; they cost pages of their own.
 pub(super) const NOTE_MS: i64 = 10 * 60 * 1000;
 
-/// Most series that are kept apart. Agents have a few hundred; a target that makes up labels must not fill the store.
+/// Most series that are kept apart, of all rounds that are kept. Agents have a few hundred; a target that makes up labels
+/// must not fill the store.
 const MAX_SERIES: usize = 100_000;
 
 /// A number of a round, its series by its place in the writer's vocabulary.
@@ -65,6 +66,8 @@ pub struct Writer {
     /// Each instance's latest rounds as they were at the start: an agent shows its last round until it has the next,
     /// so that a collector that was started again sees it twice.
     recent: HashMap<i64, HashMap<u32, u64>>,
+    /// [`MAX_SERIES`], and less in tests.
+    pub(super) max_series: usize,
     _lock: std::fs::File,
 }
 
@@ -74,12 +77,19 @@ struct Names {
     series: HashMap<SeriesKey, u32>,
     /// The same by the place in the vocabulary, and whether it is a gauge.
     places: HashMap<SeriesId, (u32, bool)>,
-    layouts: HashMap<Vec<u32>, u32>,
+    layouts: HashMap<Vec<u32>, Layout>,
     /// By source, name and labels.
     instances: HashMap<(String, String, String), Known>,
     /// When each value that is read once was noted last.
     once: HashMap<(i64, u32), i64>,
     help: HashMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    id: u32,
+    /// When a round of it was scraped last, to [`NOTE_MS`].
+    last_at: i64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +110,7 @@ impl Writer {
         let Opened { connection, path, lock, .. } = opened;
         let names = Names::load(&connection).map_err(StoreError::sqlite(&path))?;
         let recent = recent(&connection).map_err(StoreError::sqlite(&path))?;
-        Ok(Self { connection, path, vocabulary, names, recent, _lock: lock })
+        Ok(Self { connection, path, vocabulary, names, recent, max_series: MAX_SERIES, _lock: lock })
     }
 
     /// Writes scrapes, all or none.
@@ -122,6 +132,9 @@ impl Writer {
     /// Numbers as they are in the database.
     pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
         self.names = Names::load(&self.connection)?;
+        let known: HashSet<u32> = self.names.layouts.values().map(|layout| layout.id).collect();
+        // The number of one that is gone may be given to another.
+        self.recent.values_mut().for_each(|rounds| rounds.retain(|layout, _| known.contains(layout)));
         Ok(())
     }
 
@@ -132,7 +145,8 @@ impl Writer {
         for scrape in scrapes {
             let at = milliseconds(scrape.at);
             let instance = self.names.instance(&transaction, scrape, at)?;
-            let (mut groups, left_out) = self.names.groups(&transaction, &self.vocabulary, &scrape.points)?;
+            let (mut groups, left_out) =
+                self.names.groups(&transaction, (&self.vocabulary, self.max_series), &scrape.points, at)?;
             written.left_out += left_out;
             if let Some(seen) = self.recent.get(&instance) {
                 groups.retain(|(group, _)| seen.get(&group.layout) != Some(&group.timestamp.to_bits()));
@@ -178,8 +192,15 @@ impl Names {
         for (id, key) in super::read::series(connection)? {
             names.series.insert(key, id);
         }
+        let mut last_at: HashMap<u32, i64> = HashMap::new();
+        let mut layouts = connection.prepare("SELECT id, last_at FROM layout")?;
+        let mut rows = layouts.query([])?;
+        while let Some(row) = rows.next()? {
+            last_at.insert(row.get(0)?, row.get(1)?);
+        }
         for (id, layout) in super::read::layouts(connection)? {
-            names.layouts.insert(layout, id);
+            let last_at = last_at.get(&id).copied().unwrap_or_default();
+            names.layouts.insert(layout, Layout { id, last_at });
         }
         let mut instances = connection
             .prepare("SELECT id, source, name, labels, tier_confidence, resolution, last_at FROM instance")?;
@@ -244,13 +265,15 @@ impl Names {
     fn groups(
         &mut self,
         transaction: &Transaction<'_>,
-        vocabulary: &Vocabulary,
+        (vocabulary, max_series): (&Vocabulary, usize),
         points: &[Point],
+        at: i64,
     ) -> rusqlite::Result<(Vec<(Group, bool)>, usize)> {
         let mut by_round: BTreeMap<(u64, bool, bool), BTreeMap<u32, f64>> = BTreeMap::new();
         let mut left_out = 0;
         for Point { series, reading } in points {
-            let Some((series, is_gauge)) = self.series(transaction, vocabulary, *series)? else {
+            let Some((series, is_gauge)) = self.series(transaction, (vocabulary, max_series), *series)?
+            else {
                 left_out += 1;
                 continue;
             };
@@ -259,7 +282,7 @@ impl Names {
         }
         let mut groups = Vec::new();
         for ((timestamp, disturbed, is_gauge), values) in by_round {
-            let layout = self.layout(transaction, values.keys().copied().collect())?;
+            let layout = self.layout(transaction, values.keys().copied().collect(), at)?;
             let timestamp = f64::from_bits(timestamp);
             let values = values.into_values().collect();
             groups.push((Group { layout, timestamp, disturbed, values }, is_gauge));
@@ -270,7 +293,7 @@ impl Names {
     fn series(
         &mut self,
         transaction: &Transaction<'_>,
-        vocabulary: &Vocabulary,
+        (vocabulary, max_series): (&Vocabulary, usize),
         place: SeriesId,
     ) -> rusqlite::Result<Option<(u32, bool)>> {
         if let Some(known) = self.places.get(&place) {
@@ -279,7 +302,7 @@ impl Names {
         let Some(key) = vocabulary.key(place) else { return Ok(None) };
         let id = match self.series.get(&*key) {
             Some(id) => *id,
-            None if self.series.len() >= MAX_SERIES => return Ok(None),
+            None if self.series.len() >= max_series => return Ok(None),
             None => {
                 let mut insert = transaction
                     .prepare_cached("INSERT INTO series (family, labels, statistic) VALUES (?, ?, ?)")?;
@@ -295,15 +318,21 @@ impl Names {
         Ok(Some(known))
     }
 
-    fn layout(&mut self, transaction: &Transaction<'_>, series: Vec<u32>) -> rusqlite::Result<u32> {
-        if let Some(id) = self.layouts.get(&series) {
-            return Ok(*id);
+    fn layout(&mut self, transaction: &Transaction<'_>, series: Vec<u32>, at: i64) -> rusqlite::Result<u32> {
+        if let Some(known) = self.layouts.get_mut(&series) {
+            // Never back, or rounds of a clock that was ahead would be without their layout.
+            if at - known.last_at >= NOTE_MS {
+                let mut update = transaction.prepare_cached("UPDATE layout SET last_at = ? WHERE id = ?")?;
+                update.execute(params![at, known.id])?;
+                known.last_at = at;
+            }
+            return Ok(known.id);
         }
         let bytes: Vec<u8> = series.iter().flat_map(|id| id.to_le_bytes()).collect();
-        let mut insert = transaction.prepare_cached("INSERT INTO layout (series) VALUES (?)")?;
-        let id = insert.insert(params![bytes])?;
+        let mut insert = transaction.prepare_cached("INSERT INTO layout (series, last_at) VALUES (?, ?)")?;
+        let id = insert.insert(params![bytes, at])?;
         let id = u32::try_from(id).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, id))?;
-        self.layouts.insert(series, id);
+        self.layouts.insert(series, Layout { id, last_at: at });
         Ok(id)
     }
 

@@ -1,6 +1,6 @@
 //! Targets that answer what a test wants them to.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,8 +18,17 @@ pub(crate) fn serve(
             let before = served.fetch_add(1, Ordering::Relaxed);
             let answer = Arc::clone(&answer);
             std::thread::spawn(move || {
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let mut request = BufReader::new(stream.try_clone().unwrap());
+                let mut length = 0;
+                for line in request.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty())
+                {
+                    let field = line.to_ascii_lowercase();
+                    let told =
+                        field.strip_prefix("content-length:").and_then(|told| told.trim().parse().ok());
+                    length = told.unwrap_or(length);
+                }
+                // Whoever is still being told something when it closes would be reset.
+                let _form = io::copy(&mut request.take(length), &mut io::sink());
                 let _whoever_asked_may_be_gone = answer(&mut stream, before);
             });
         }

@@ -3,17 +3,24 @@
 //! `make fuzz` runs each under libFuzzer, guided by coverage; `tierprobe-fuzz TARGET FILE…` replays files, and the tests
 //! replay the seeds. A file that made a target fail becomes a seed. A target fails by panicking.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use tierprobe_collector::exposition::{self, Format, Head, Line, Sink};
-use tierprobe_collector::http::Address;
+use tierprobe_collector::compare::Options;
+use tierprobe_collector::exposition::{self, Head, Line, Sink};
+use tierprobe_collector::http::{Address, Rules};
 use tierprobe_collector::observation::{Labels, Statistic, Vocabulary};
+use tierprobe_collector::report::Format;
+use tierprobe_collector::serve::config::Config;
+use tierprobe_collector::serve::question::{Question, Window};
 use tierprobe_collector::source::discovery::group;
+use tierprobe_collector::source::scrape::Pace;
 use tierprobe_collector::source::store::answer::{self, Matrix, Sample};
 use tierprobe_collector::source::store::rounds::Rounds;
 use tierprobe_collector::source::store::{StoreError, stream};
 use tierprobe_collector::source::{Accumulator, record, unpack};
-use tierprobe_collector::store::pack;
+use tierprobe_collector::store::{Retention, pack};
 use tierprobe_collector::{date, duration};
 
 /// A target: its name, which is that of its folder of seeds, and what it does.
@@ -27,8 +34,10 @@ pub const TARGETS: &[Target] = &[
     ("record", of_record),
     ("packed", of_packed),
     ("targets", of_targets),
+    ("access", of_access),
     ("answer", of_answer),
     ("rounds", of_rounds),
+    ("question", of_question),
     ("words", of_words),
 ];
 
@@ -60,7 +69,7 @@ impl<'a> Sink<'a> for Count {
 fn of_exposition(bytes: &[u8]) {
     let Ok(text) = exposition::decode(bytes) else { return };
     let mut count = Count::default();
-    match exposition::read(text, Format::Text, &mut count) {
+    match exposition::read(text, exposition::Format::Text, &mut count) {
         Ok(()) => {
             // Each part that ends with a line is a text, too, or has an error that names a line of it.
             let half: String =
@@ -77,8 +86,12 @@ fn of_exposition(bytes: &[u8]) {
 fn of_open_metrics(bytes: &[u8]) {
     let Ok(text) = exposition::decode(bytes) else { return };
     let mut count = Count::default();
-    if exposition::read(text, Format::OpenMetrics, &mut count).is_ok() {
-        assert_eq!(Format::guess(text), Format::OpenMetrics, "it ends as OpenMetrics does");
+    if exposition::read(text, exposition::Format::OpenMetrics, &mut count).is_ok() {
+        assert_eq!(
+            exposition::Format::guess(text),
+            exposition::Format::OpenMetrics,
+            "it ends as OpenMetrics does"
+        );
         let lines: usize = exposition::parse(text).iter().flatten().map(|family| family.samples.len()).sum();
         assert_eq!(lines, count.lines, "events and values differ");
     }
@@ -177,6 +190,68 @@ fn told(bytes: &[u8], length: usize) -> Result<(Told, answer::Said<()>), StoreEr
 /// Numbers as they are, as some are none.
 fn bits(samples: &[Sample]) -> Vec<(u64, u64)> {
     samples.iter().map(|sample| (sample.at.to_bits(), sample.value.to_bits())).collect()
+}
+
+/// The file of `--source.config`.
+fn of_access(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    // Which files it names is not its text's matter, and some never end or wait for somebody.
+    if ["/dev", "/proc", "/sys"].iter().any(|folder| text.contains(folder)) {
+        return;
+    }
+    match Rules::of_yaml(text, Path::new("nowhere/sources.yml")) {
+        Ok(rules) => {
+            for address in ["http://a.example.org:10990/metrics", "https://[::1]/prometheus/x?y"] {
+                let Ok(address) = address.parse() else { continue };
+                let (access, labels) = rules.find(&address);
+                let (again, same) = rules.find(&address);
+                assert!(Arc::ptr_eq(&access, &again) && labels == same, "another rule");
+                assert!(!format!("{access:?}").is_empty());
+            }
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert!(said.starts_with("nowhere/sources.yml: ") && !said.contains('\n'), "{said:?}");
+        }
+    }
+}
+
+/// What somebody asks `serve`: the query of an address.
+fn of_question(bytes: &[u8]) {
+    static CONFIG: LazyLock<Config> = LazyLock::new(|| Config {
+        lists: Vec::new(),
+        pace: Pace::default(),
+        rules: Arc::default(),
+        net: Arc::default(),
+        listen: Vec::new(),
+        storage: PathBuf::new(),
+        retention: Retention { age: Duration::from_secs(86_400), bytes: 1 << 30 },
+        window: Duration::from_secs(3600),
+        options: Options::default(),
+        readings_limit: 1_000_000,
+    });
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(parameters) = tierprobe_web::parameters(text) else { return };
+    match Question::parse(&CONFIG, &parameters, Format::Json) {
+        Ok((question, format)) => {
+            // Whoever asks the same is answered by the same.
+            assert_eq!(Question::parse(&CONFIG, &parameters, format).ok(), Some((question.clone(), format)));
+            let Options { by, baseline, filters, .. } = &question.options;
+            let words =
+                filters.iter().flat_map(|filter| [&filter.key, &filter.value]).chain(baseline).chain([by]);
+            for word in words {
+                assert!(word.len() <= 200 && !word.contains(char::is_control), "{word:?}");
+            }
+            assert!(filters.len() <= parameters.len(), "{filters:?}");
+            let (Window::Last(length) | Window::Live(length)) = question.window;
+            assert!(length >= CONFIG.pace.interval, "{length:?}");
+        }
+        Err(problem) => {
+            assert_eq!(problem.status.as_u16(), 400);
+            let is_line = !problem.message.is_empty() && !problem.message.contains(char::is_control);
+            assert!(is_line && problem.message.len() < 2000, "{:?}", problem.message);
+        }
+    }
 }
 
 fn of_answer(bytes: &[u8]) {

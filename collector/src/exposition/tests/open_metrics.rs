@@ -118,7 +118,7 @@ fn the_form_is_strict() {
         ("#TYPE a gauge", 2),
         ("# TYPE a untyped", 10),
         ("# TYPE a", 9),
-        ("# HELP a \\t", 10),
+        ("# HELP a \\", 10),
     ] {
         let error = open(&format!("{line}\n# EOF\n")).expect_err(line);
         assert_eq!((error.line, error.column), (1, column), "{line:?}: {error}");
@@ -209,4 +209,23 @@ fn the_format_is_seen_by_its_end() {
     let of = Format::of_media_type;
     assert_eq!(of("application/openmetrics-text; version=1.0.0; charset=utf-8"), Some(Format::OpenMetrics));
     assert_eq!((of("Text/Plain"), of("text/html")), (Some(Format::Text), None));
+}
+
+/// "A single backslash SHOULD NOT be used for undefined escape sequences. As an example, `\\\\a` is equivalent and
+/// preferable to `\\a`."
+#[test]
+fn a_backslash_that_begins_no_escape_stands_for_itself() {
+    let text =
+        "# TYPE a gauge\n# HELP a C:\\dir\\new and \\\"quoted\\\"\na{path=\"C:\\dir\\äöü\\\\x\"} 1\n# EOF\n";
+    let families = parse(text).unwrap();
+    assert_eq!(families[0].samples[0].labels["path"], "C:\\dir\\äöü\\x");
+    assert_eq!(families[0].help.as_deref(), Some("C:\\dir\new and \"quoted\""));
+    // Both ways to write it are one series.
+    let twice = "# TYPE a gauge\na{p=\"\\d\"} 1\na{p=\"\\\\d\"} 2\n# EOF\n";
+    assert!(matches!(parse(twice).unwrap_err().problem, Problem::DuplicateSeries(_)));
+    let point = "# TYPE a summary\na_sum{p=\"\\d\"} 1\na_count{p=\"\\\\d\"} 2\na_sum{p=\"e\"} 1\na{p=\"\\d\",quantile=\"1\"} 1\n# EOF\n";
+    assert!(parse(point).unwrap_err().to_string().contains("must stand together"), "{:?}", parse(point));
+    assert!(parse("# HELP a x\\\n# EOF\n").is_err() && parse("a{p=\"\\").is_err());
+    // The text format knows three escapes and no others, as Prometheus reads it.
+    assert!(parse("a{p=\"\\d\"} 1\n").is_err());
 }

@@ -1,6 +1,7 @@
 //! What of scrapes is taken in, and whose it is.
 
 use super::*;
+use crate::error::WrongType;
 
 fn scrape(timestamp: f64, disturbed: u8, getppid: &str) -> String {
     format!(
@@ -153,6 +154,36 @@ fn what_is_not_an_agent_is_refused() {
 }
 
 #[test]
+fn what_is_of_another_type_is_refused_by_name() {
+    let text = scrape(100.0, 0, "1e-7");
+    for (family, expected) in [
+        ("tierprobe_tier_info", "gauge"),
+        ("tierprobe_tier_confidence_ratio", "gauge"),
+        ("tierprobe_probe_resolution_seconds", "gauge"),
+        ("tierprobe_probe_last_round_timestamp_seconds", "gauge"),
+        ("tierprobe_probe_last_round_disturbed", "gauge"),
+        ("tierprobe_syscall_round_seconds", "summary"),
+    ] {
+        let typed = |kind: &str| {
+            text.replace(&format!("# TYPE {family} {expected}"), &format!("# TYPE {family} {kind}"))
+        };
+        let wrong = if expected == "gauge" { ["counter", "counter"] } else { ["gauge", "counter"] };
+        for is in wrong {
+            let mut accumulator = Accumulator::new("s", "i");
+            let error = accumulator.take(&typed(is)).unwrap_err();
+            assert_eq!(error, TakeError::WrongType(WrongType { family: family.to_owned(), is, expected }));
+            assert!(error.to_string().contains(&format!("{family} is of the type {is}")), "{error}");
+            assert_eq!(accumulator.finish().observations, []);
+        }
+        // Where types were lost, names and quantiles say enough.
+        let known = taken(std::slice::from_ref(&text)).observations;
+        assert_eq!(taken(&[typed("untyped")]).observations, known, "{family}");
+        let without = text.replace(&format!("# TYPE {family} {expected}\n"), "");
+        assert_eq!(taken(&[without]).observations, known, "{family}");
+    }
+}
+
+#[test]
 fn open_metrics_says_the_same() {
     let text = scrape(100.0, 0, "1e-7")
         .replace("# TYPE tierprobe_tier_info gauge", "# TYPE tierprobe_tier info")
@@ -183,6 +214,17 @@ fn what_is_not_asked_for_is_not_kept() {
     assert_eq!(kept(Accumulator::new("s", "i")), ["p50", "p95", "max", "value"]);
     let p95 = Statistic::of_quantile("0.95").unwrap();
     assert_eq!(kept(Accumulator::new("s", "i").keeping(p95)), ["p95", "value"]);
+    // That what was measured was not asked for is no reason to measure longer.
+    let measured = |text: &str| {
+        let p94 = Statistic::of_quantile("0.94").unwrap();
+        let mut accumulator = Accumulator::new("s", "i").keeping(p94);
+        accumulator.take(text).unwrap();
+        accumulator.measured()
+    };
+    let durations = text.split("# TYPE tierprobe_syscall_cold").next().unwrap();
+    assert!(measured(durations).is_ok_and(|packed| packed.is_empty()));
+    let timestamp_alone = durations.split("# TYPE tierprobe_syscall").next().unwrap();
+    assert!(matches!(measured(timestamp_alone), Err(SourceError::NoRounds)));
 }
 
 #[test]

@@ -177,10 +177,10 @@ impl Reader {
         if let (None, Some(last)) = (self.last_good, self.last_error) {
             return Err(SourceError::NeverGood { attempts: self.attempts, last });
         }
-        let mut collected = self.accumulator.pack();
+        let mut collected = self.accumulator.measured()?;
         let stale = self.last_good.map(|at| at.elapsed()).filter(|age| *age > interval * STALE_INTERVALS);
         collected.stale_seconds = stale.map(|age| age.as_secs_f64());
-        if collected.is_empty() { Err(SourceError::NoRounds) } else { Ok(collected) }
+        Ok(collected)
     }
 }
 

@@ -200,6 +200,8 @@ fn odd(body: &[u8], bytes: usize, error: &serde_json::Error) -> String {
         PAGE.to_owned()
     } else if error.is_eof() {
         format!("cut off after {bytes} bytes")
+    } else if !begin.starts_with('{') {
+        "it is no JSON object".to_owned()
     } else {
         error.to_string()
     }
@@ -262,6 +264,8 @@ mod tests {
                 .unwrap_err()
                 .contains("a number in a string")
         );
-        assert!(matrix("[]").unwrap_err().contains("prefix"));
+        for odd in ["[]", "null", "ok"] {
+            assert!(matrix(odd).unwrap_err().contains("(it is no JSON object): check"), "{odd}");
+        }
     }
 }
