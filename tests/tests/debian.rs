@@ -89,7 +89,7 @@ fn near(ours: f64, theirs: f64, largest: f64, what: &str) -> anyhow::Result<()> 
 type Part = (&'static str, fn(&mut Guest) -> anyhow::Result<()>);
 
 /// In this order: the first waits for the end of the boot, the last stops a part of the system.
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 14] = [
     ("the boot is published when it is finished", boot::is_published_when_finished),
     ("the phases are those of systemd-analyze", boot::phases_are_those_of_systemd_analyze),
     ("each method says its own", boot::each_method_says_its_own),
@@ -99,6 +99,7 @@ const PARTS: [Part; 13] = [
     ("hardening falsifies nothing", hardening::falsifies_nothing),
     ("a delay on the network is measured", network::a_delay_is_measured),
     ("a way is called what it is", path::is_called_what_it_is),
+    ("a card is called what its driver is for", path::a_card_is_called_what_its_driver_is_for),
     ("a clock that is set is seen", disturbance::a_clock_that_is_set_is_seen),
     ("dear probes pause under pressure", disturbance::dear_probes_pause_under_pressure),
     ("a sleep of the machine is seen", disturbance::a_sleep_of_the_machine_is_seen),
@@ -112,6 +113,7 @@ fn the_shipped_service_tells_the_truth_about_a_debian() {
     let mut options = options.with_unit("tierprobe-tests-hold.service", HOLD);
     let drop_in = "etc/systemd/system/tierprobe-agent.service.d/emulated.conf";
     options.files.push((drop_in.to_owned(), Content::File(SLOW.into())));
+    options.arguments.extend(path::CARDS.map(str::to_owned));
     let mut guest = Guest::start(&parts, &options).unwrap();
     let mut wrong = Vec::new();
     for (name, part) in PARTS {

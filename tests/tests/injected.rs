@@ -9,6 +9,8 @@
 
 #[path = "injected/cpu.rs"]
 mod cpu;
+#[path = "injected/hung.rs"]
+mod hung;
 #[path = "injected/memory.rs"]
 mod memory;
 #[path = "injected/slow.rs"]

@@ -28,12 +28,12 @@ const DEVICES: [[Device; 4]; 2] = [
 const PAIR: &str = "ip link add veth0 type veth peer name veth1 && ip link set veth1 up && ip link set veth0 up \
     && ip addr add 10.99.0.1/24 dev veth0 && ip addr add fd99::1/64 dev veth0 nodad";
 
-fn kind(record: &Record, path: &str) -> Option<String> {
+fn info(record: &Record, path: &str, label: &str) -> Option<String> {
     let is = |gauge: &&tierprobe_model::record::GaugeRecord| {
         gauge.name == "tierprobe_network_path_info"
-            && gauge.labels.get("path").is_some_and(|label| label == path)
+            && gauge.labels.get("path").is_some_and(|known| known == path)
     };
-    record.gauges.iter().find(is)?.labels.get("kind").cloned()
+    record.gauges.iter().find(is)?.labels.get(label).cloned()
 }
 
 /// Each is called what it was made as, and costs what it adds.
@@ -54,7 +54,7 @@ pub(super) fn is_called_what_it_is(guest: &mut Guest) -> anyhow::Result<()> {
             let path = format!("way_{number}");
             let overhead =
                 |by| gauge(&record, "tierprobe_network_path_overhead_bytes", &[("path", &path), ("by", by)]);
-            let found = (kind(&record, &path), overhead("headers"), overhead("mtu"));
+            let found = (info(&record, &path, "kind"), overhead("headers"), overhead("mtu"));
             if found != (Some((*made_as).to_owned()), *headers, *mtu) {
                 wrong.push(format!("{made_as} {made}: {found:?}"));
             }
@@ -62,6 +62,45 @@ pub(super) fn is_called_what_it_is(guest: &mut Guest) -> anyhow::Result<()> {
         }
     }
     guest.output("ip link del veth0")?;
+    ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+    Ok(())
+}
+
+/// Two cards on one wire that leads nowhere. The kernel of clouds has drivers for no others that QEMU emulates.
+pub(super) const CARDS: [&str; 8] = [
+    "-netdev",
+    "hubport,id=wire0,hubid=0",
+    "-device",
+    "virtio-net-pci,netdev=wire0",
+    "-netdev",
+    "hubport,id=wire1,hubid=0",
+    "-device",
+    "vmxnet3,netdev=wire1",
+];
+
+/// By its driver, which is told too; by netlink as by files alone.
+pub(super) fn a_card_is_called_what_its_driver_is_for(guest: &mut Guest) -> anyhow::Result<()> {
+    let mut wrong = Vec::new();
+    for (number, (driver, expected)) in [("virtio_net", "virtio"), ("vmxnet3", "vmware")].iter().enumerate() {
+        guest.output(&format!("modprobe {driver}"))?;
+        let find = format!(
+            "for card in /sys/class/net/*; do [ \"$(basename \"$(readlink $card/device/driver)\")\" = {driver} ] \
+             && basename $card; done; true"
+        );
+        let card = guest.output(&find)?.trim().to_owned();
+        ensure!(!card.is_empty(), "no card of {driver}: {}", guest.output("ls -l /sys/class/net")?);
+        guest.output(&format!("ip addr add 10.97.{number}.1/24 dev {card} && ip link set {card} up"))?;
+        for more in ["", "--path.rootfs /"] {
+            let flags =
+                format!("--rounds 1 --probe network --probe.network.peer=card=10.97.{number}.2:9 {more}");
+            let record = measure(guest, &flags)?;
+            let found = (info(&record, "card", "kind"), info(&record, "card", "driver"));
+            if found != (Some((*expected).to_owned()), Some((*driver).to_owned())) {
+                wrong.push(format!("{driver} {more}: {found:?}"));
+            }
+        }
+        guest.output(&format!("ip link set {card} down && ip addr flush dev {card}"))?;
+    }
     ensure!(wrong.is_empty(), "{}", wrong.join("; "));
     Ok(())
 }

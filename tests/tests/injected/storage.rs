@@ -2,12 +2,13 @@
 
 use std::os::linux::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tierprobe_tests::confine::cgroup::{Group, Version};
 use tierprobe_tests::measured::{Measured, median};
 use tierprobe_tests::need::have;
 
+use crate::hung::{Hung, Silence};
 use crate::slow::Slow;
 use crate::{agent, alone};
 
@@ -64,6 +65,33 @@ fn on_a_slow_disk_each_operation_has_its_turn() {
         assert!(rounds.len() >= 2, "{operation}: {} rounds; {reason}", rounds.len());
     }
     assert!(reason.contains("no time left for "), "{reason:?}");
+}
+
+#[test]
+fn a_mount_that_does_not_answer_holds_up_no_probe() {
+    let _alone = alone();
+    let mount = tempfile::tempdir().unwrap();
+    let silence = Silence::default();
+    let mounted = fuser::spawn_mount(Hung(silence.clone()), mount.path(), &fuser::Config::default());
+    let Some(_session) = have("a FUSE mount", mounted) else { return };
+    // Who asks is kept waiting.
+    let mut asking = std::process::Command::new("stat");
+    let mut asking = asking.arg("-f").arg(mount.path()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut agent = agent(&["--rounds", "1"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut ended = None;
+    while ended.is_none() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(50));
+        ended = agent.try_wait().unwrap();
+    }
+    let is_waiting = asking.try_wait().unwrap().is_none();
+    // Whoever still waits for an answer has one now, and can be ended.
+    silence.end();
+    let _has_ended = agent.kill();
+    agent.wait().unwrap();
+    asking.wait().unwrap();
+    assert!(is_waiting, "the file system answers");
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
 }
 
 /// `major:minor` of the disk that holds `directory`.
