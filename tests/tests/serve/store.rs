@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tierprobe_collector::dataset::Span;
-use tierprobe_collector::observation::Statistic;
+use tierprobe_collector::observation::{Instance, Reading, SeriesKey, Statistic, Vocabulary};
 use tierprobe_collector::store::read::Query;
-use tierprobe_collector::store::{FILE, Reader};
+use tierprobe_collector::store::{self, FILE, Point, Reader, Scrape, Writer};
 use tierprobe_tests::collector::{Collector, command, refused};
 use tierprobe_tests::fake::{Fleet, now};
+use tierprobe_tests::fleet::Random;
 use tierprobe_tests::need::need;
 
 use super::collector;
@@ -110,6 +112,87 @@ fn history_outlives_an_orderly_end_and_is_forgotten_in_time() {
     drop(second);
     let (kept_now, _) = kept(folder.path(), &fleet.url(0));
     assert!(kept_now.is_disjoint(&kept_then) && !kept_now.is_empty());
+}
+
+/// The value of a metric without labels in a page of them.
+fn metric(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[test]
+fn what_is_too_much_is_forgotten_from_the_oldest_on() {
+    const LIMIT: u64 = 1 << 20;
+    const SERIES: u32 = 1000;
+    let (fleet, folder) = (Fleet::start(Duration::from_millis(200)), tempfile::tempdir().unwrap());
+    // An hour of history, up to ten minutes ago, that is a third too much. One turn of forgetting ends with it.
+    let begin = now() - 3600.0;
+    let vocabulary = Vocabulary::default();
+    let mut writer = Writer::new(store::open(folder.path()).unwrap(), vocabulary.clone()).unwrap();
+    let instance = Arc::new(Instance {
+        name: "history".to_owned(),
+        labels: [("tier", "vm"), ("boot_id", "history")]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+        ..Instance::default()
+    });
+    let ids: Vec<_> = (0..SERIES)
+        .map(|n| {
+            let labels = [("syscall".to_owned(), n.to_string())].into();
+            let family = "tierprobe_syscall_seconds".to_owned();
+            vocabulary.id(&SeriesKey { family, labels, statistic: Statistic::P50 })
+        })
+        .collect();
+    let mut random = Random::new(1);
+    let mut at = begin;
+    while writer.size().unwrap().used < LIMIT * 4 / 3 {
+        let scrapes: Vec<Scrape> = (0..10)
+            .map(|_| {
+                at += 7.0;
+                let mut point = |series| {
+                    let value = 1e-7 * (1.0 + random.uniform());
+                    Point { series, reading: Reading { timestamp: at - 0.1, value, disturbed: false } }
+                };
+                let points = ids.iter().map(|series| point(*series)).collect();
+                Scrape { source: "history".into(), instance: Arc::clone(&instance), points, at }
+            })
+            .collect();
+        writer.write(&scrapes).unwrap();
+    }
+    assert!(at < begin + 3500.0, "{at}");
+    drop(writer);
+
+    let mut collector = collector(folder.path(), &fleet, 2, &["--storage.retention.size=1MiB"]);
+    collector.wait_for("/metrics", "forgetting", |text| {
+        metric(text, "tierprobe_collector_store_forgotten_scrapes_total").is_some_and(|count| count > 0.0)
+    });
+    let bytes = collector.metric("tierprobe_collector_store_bytes").unwrap();
+    // What came in since may have taken a page or two.
+    #[expect(clippy::cast_precision_loss, reason = "a MiB")]
+    let limit = (LIMIT + (64 << 10)) as f64;
+    assert!(bytes <= limit, "{bytes} bytes\n{}", collector.log());
+    let oldest = collector.metric("tierprobe_collector_store_oldest_timestamp_seconds").unwrap();
+    assert!(oldest > begin + 100.0 && oldest < at, "{oldest}");
+    collector
+        .wait_for("/api/v1/instances", "rounds of both", |text| text.matches("\"up\": true").count() == 2);
+    drop(collector);
+    let size = fs::metadata(folder.path().join(FILE)).unwrap().len();
+    assert!(size <= LIMIT + (64 << 10), "{size} bytes");
+    // The latest of the history is there, whole.
+    let query = Query {
+        span: Span { from: oldest - 1.0, until: at + 1.0 },
+        statistic: Statistic::P50,
+        filters: &[],
+        limit: 10_000_000,
+        stale_seconds: 1e9,
+    };
+    let dataset = Reader::new(&folder.path().join(FILE)).dataset(&query).unwrap();
+    let member = dataset.members().iter().find(|member| member.instance.name == "history").unwrap();
+    assert_eq!(member.series().count(), SERIES as usize);
+    let ends: BTreeSet<usize> = member.series().map(|(_, readings)| readings.len()).collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
+    let last = member.series().filter_map(|(_, readings)| readings.iter().last()).map(|one| one.timestamp);
+    assert!(last.fold(0.0, f64::max) > at - 0.5);
+    assert!(!kept(folder.path(), &fleet.url(0)).0.is_empty());
 }
 
 #[test]
