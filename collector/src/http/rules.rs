@@ -143,7 +143,10 @@ impl Rules {
             .map_err(|error| RulesError::Yaml { path: path.to_owned(), why: yaml(&error) })?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let rules = file.sources.into_iter().enumerate().map(|(at, rule)| {
-            rule.rule(folder).map_err(|why| RulesError::Rule { path: path.to_owned(), number: at + 1, why })
+            // A name of a file may have lines in it.
+            let wrong =
+                |why: String| RulesError::Rule { path: path.to_owned(), number: at + 1, why: one_line(&why) };
+            rule.rule(folder).map_err(wrong)
         });
         Ok(Self { rules: rules.collect::<Result<_, _>>()?, ..Self::default() })
     }
@@ -168,12 +171,15 @@ fn read(path: &Path) -> Result<Rules, RulesError> {
 
 /// What is wrong with a YAML text, in one line, without the lines around it: they may hold what should not be shown.
 pub(crate) fn yaml(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(&error.without_snippet().to_string());
     match error.location() {
         Some(at) if !text.contains("line") => format!("line {}, column {}: {text}", at.line(), at.column()),
         Some(_) | None => text,
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl RuleText {
