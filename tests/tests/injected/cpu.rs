@@ -76,7 +76,8 @@ fn a_quota_shows_as_throttling_lost_time_and_marked_rounds() {
             let rounds = shares.iter().copied().zip(unexplained);
             let worst = rounds.max_by(|(one, _), (other, _)| one.total_cmp(other));
             println!("  lost and unexplained of the worst round: {worst:?}");
-            if let Some((lost, unexplained)) = worst.filter(|_| limited) {
+            // A run of which no spin was held says nothing here; most are not of that kind, as below.
+            if let Some((lost, unexplained)) = worst.filter(|(lost, _)| limited && *lost > 0.5) {
                 // The kernel counts the thread as waiting while its group is held.
                 assert!(unexplained < 0.5 * lost, "{unexplained} of {lost} unexplained");
             }
