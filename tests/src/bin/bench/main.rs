@@ -63,11 +63,12 @@ fn main() -> anyhow::Result<()> {
         }
         "alike" => vec![alike::compare(agent()?, minutes)?],
         "collector" => collector::tables()?,
+        "comparing" => vec![collector::comparing::table()?],
         "scraping" => vec![collector::scraping::table()?],
         "serving" => vec![collector::scraping::serving()?],
         "stored" => vec![collector::stored::table()?],
         _ => bail!(
-            "say what to measure first: budget, accuracy, alike or collector, or of that scraping, serving or stored alone"
+            "say what to measure first: budget, accuracy, alike or collector, or of that comparing, scraping, serving or stored alone"
         ),
     };
     let text: String = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");

@@ -37,7 +37,7 @@ struct Taken {
     peaks: Vec<f64>,
 }
 
-pub(super) fn table() -> anyhow::Result<Table> {
+pub(crate) fn table() -> anyhow::Result<Table> {
     let mut taken: [Taken; SIZES.len()] = Default::default();
     for turn in 1..=TURNS {
         // In turn, so that a machine whose speed drifts makes no growth.

@@ -5,7 +5,7 @@
 //! runs in a process of its own, which is this program again.
 
 mod child;
-mod comparing;
+pub(crate) mod comparing;
 mod parsing;
 pub(crate) mod scraping;
 pub(crate) mod serving;
