@@ -28,8 +28,8 @@ demo: ## Start real tiers on this machine, compare them, print the table, write 
 # A second make, so that the wildcard in KERNEL sees what tools.sh unpacked.
 .PHONY: lab
 lab:
-	@echo "==> comparing tiers, about three and a half minutes"
-	$(COLLECTOR) lab --tier process,runc,bwrap,qemu --for 2m $(KERNEL) --agent $(AGENT) --output out/lab.json
+	@echo "==> comparing tiers, about five and a half minutes"
+	$(COLLECTOR) lab --tier process,runc,bwrap,qemu --for 4m $(KERNEL) --agent $(AGENT) --output out/lab.json
 
 check: ## Formatting, lints, documentation
 	cargo fmt --all --check
