@@ -132,12 +132,14 @@ fn start_measuring(
         phase_seed: phase_seed(&machine.fs, host),
     };
     let (fs, specs, settings) = (machine.fs.clone(), config.probes.clone(), config.settings.clone());
-    let mut lookout = Lookout::new(machine, config.detect_interval);
+    let detect_interval = config.detect_interval;
     let (board, stop) = (Arc::clone(board), Arc::clone(stop));
     std::thread::Builder::new()
         .name("measure".to_owned())
         .stack_size(MEASURING_STACK_BYTES)
         .spawn(move || {
+            // Here, so that the first answer does not wait for what is only needed seconds later.
+            let mut lookout = Lookout::new(machine, detect_interval);
             let prepare = |detection: &Detection| runner(&specs, &settings, &fs, detection);
             schedule::run(prepare, &specs, timing, &mut lookout, &board, &stop);
         })

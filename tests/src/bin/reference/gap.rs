@@ -18,31 +18,18 @@ const SHORTEST: Duration = Duration::from_micros(2);
 
 /// The share of its turns that the program did not have.
 pub(super) fn lost() -> anyhow::Result<f64> {
-    let turns: Vec<Vec<f64>> = (0..TURNS).map(|_| turn()).collect();
-    Ok(turns.iter().flatten().sum::<f64>() / (TURN * TURNS).as_secs_f64())
+    let mut lost = Duration::ZERO;
+    for _ in 0..TURNS {
+        lost += turn()?.gaps.iter().map(|(start, end)| *end - *start).sum::<Duration>();
+    }
+    Ok(lost.as_secs_f64() / (TURN * TURNS).as_secs_f64())
 }
 
 /// The median of the gaps in which the timer ticked: with or next to which the coarse clock moved.
 pub(super) fn tick() -> anyhow::Result<f64> {
     let mut ticks = Vec::new();
     for _ in 0..TURNS {
-        std::thread::sleep(PAUSE);
-        let begin = Instant::now();
-        let (mut last, mut coarse) = (begin, coarse()?);
-        let mut moved: Option<Instant> = None;
-        let mut gaps: Vec<(Instant, Instant)> = Vec::with_capacity(1024);
-        while last - begin < TURN && gaps.len() < gaps.capacity() {
-            let now = Instant::now();
-            if now - last >= SHORTEST {
-                gaps.push((last, now));
-            }
-            last = now;
-            let coarse_now = self::coarse()?;
-            if coarse_now != coarse {
-                coarse = coarse_now;
-                moved = Some(now);
-            }
-        }
+        let Turn { gaps, moved } = turn()?;
         let near = |gap: &&(Instant, Instant)| {
             moved.is_some_and(|moved| gap.0 <= moved + NEAR && moved <= gap.1 + NEAR)
         };
@@ -55,23 +42,36 @@ pub(super) fn tick() -> anyhow::Result<f64> {
 /// How far a CPU's tick may be from that of the CPU that keeps the time.
 const NEAR: Duration = Duration::from_micros(20);
 
-fn coarse() -> anyhow::Result<Duration> {
-    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)?.into())
+/// What one turn saw.
+struct Turn {
+    /// Begin and end of each gap.
+    gaps: Vec<(Instant, Instant)>,
+    /// When the coarse clock was last seen to have moved.
+    moved: Option<Instant>,
 }
 
-/// The gaps of one turn, in seconds.
-fn turn() -> Vec<f64> {
+fn turn() -> anyhow::Result<Turn> {
     std::thread::sleep(PAUSE);
     // Reserved first: the allocator must not look like a gap.
     let mut gaps = Vec::with_capacity(1024);
+    let mut moved = None;
     let begin = Instant::now();
-    let mut last = begin;
+    let (mut last, mut before) = (begin, coarse()?);
     while last - begin < TURN && gaps.len() < gaps.capacity() {
         let now = Instant::now();
         if now - last >= SHORTEST {
-            gaps.push((now - last).as_secs_f64());
+            gaps.push((last, now));
         }
         last = now;
+        let after = coarse()?;
+        if after != before {
+            before = after;
+            moved = Some(now);
+        }
     }
-    gaps
+    Ok(Turn { gaps, moved })
+}
+
+fn coarse() -> anyhow::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)?.into())
 }
