@@ -6,56 +6,51 @@ use super::Options;
 use crate::dataset::group::Group;
 use crate::dataset::host::{Rounds, counting};
 use crate::dataset::{Readings, SeriesKey};
-use crate::observation::{SeriesId, Statistic};
+use crate::observation::Statistic;
 use crate::stats::change::likeliest_ratio;
 use crate::stats::{ALPHA, multiple};
 use crate::warning::{Changed, Warning};
 
 /// A change that may be one.
 struct Found<'a> {
-    /// Its place among the p values of all.
-    at: usize,
     instance: &'a str,
     series: &'a SeriesKey,
     timestamp: f64,
     step: f64,
+    p_value: f64,
 }
 
 /// Names the instances whose durations changed by more than the threshold. All series of all instances are one
 /// family of tests.
 pub(super) fn of(groups: &[Group<'_>], options: &Options) -> Option<Warning> {
     let mut found: Vec<Found<'_>> = Vec::new();
-    let mut p_values: Vec<f64> = Vec::new();
+    let mut tested = 0;
     let mut scratch = Scratch::default();
     for group in groups {
         let Some(keys) = group.keys() else { continue };
-        let wanted: Vec<(SeriesId, &SeriesKey)> = group
-            .ids()
-            .into_iter()
-            .filter_map(|id| Some((id, keys.get(id)?)))
-            .filter(|(_, key)| key.statistic == options.statistic && key.statistic != Statistic::Value)
-            .collect();
         for member in &group.members {
-            for (id, key) in &wanted {
-                if member.independent.contains(&key.family) {
+            for id in member.ids() {
+                let Some(key) = keys.get(id) else { continue };
+                let is_wanted = key.statistic == options.statistic && key.statistic != Statistic::Value;
+                if !is_wanted || member.independent.contains(&key.family) {
                     continue;
                 }
-                let Some(readings) = group.readings_of(member, *id, key.statistic) else { continue };
+                let Some(readings) = group.readings_of(member, id, key.statistic) else { continue };
                 let Some((timestamp, step, p_value)) = scratch.changed(readings) else { continue };
+                tested += 1;
                 // A q value is never below its p value, so the others only count.
                 if p_value <= ALPHA {
                     let instance = member.instance.name.as_str();
-                    found.push(Found { at: p_values.len(), instance, series: key, timestamp, step });
+                    found.push(Found { instance, series: key, timestamp, step, p_value });
                 }
-                p_values.push(p_value);
             }
         }
     }
     let limit = options.threshold.log();
     let mut by_instance: BTreeMap<&str, Changed> = BTreeMap::new();
-    let q_values = multiple::q_values(&p_values);
-    for one in found {
-        let q_value = q_values.get(one.at).copied().unwrap_or(1.0);
+    let p_values: Vec<f64> = found.iter().map(|one| one.p_value).collect();
+    let q_values = multiple::q_values_of_smallest(&p_values, tested);
+    for (one, q_value) in found.into_iter().zip(q_values) {
         if q_value > ALPHA || one.step.abs() <= limit {
             continue;
         }

@@ -37,7 +37,7 @@ pub(super) struct Alike<'a> {
 }
 
 /// A stratum's values, one for each label.
-type Key = Vec<String>;
+type Key<'a> = Vec<&'a str>;
 
 /// Reduces two groups to what is alike.
 pub(super) fn of<'a>(baseline: &Group<'a>, candidate: &Group<'a>, options: &Options) -> Alike<'a> {
@@ -63,9 +63,9 @@ pub(super) fn of<'a>(baseline: &Group<'a>, candidate: &Group<'a>, options: &Opti
 
     let of = |group: &Group<'a>| keys(group, &labels);
     let (keys_baseline, keys_candidate) = (of(&baseline), of(&candidate));
-    let (in_baseline, in_candidate): (BTreeSet<&Key>, BTreeSet<&Key>) =
+    let (in_baseline, in_candidate): (BTreeSet<&Key<'_>>, BTreeSet<&Key<'_>>) =
         (keys_baseline.iter().collect(), keys_candidate.iter().collect());
-    let shared: Vec<&Key> = in_baseline.intersection(&in_candidate).copied().collect();
+    let shared: Vec<&Key<'_>> = in_baseline.intersection(&in_candidate).copied().collect();
     if shared.is_empty() {
         let differing: Vec<&str> =
             labels.iter().copied().filter(|label| disjoint(&baseline, &candidate, label)).collect();
@@ -96,13 +96,13 @@ pub(super) fn check(groups: &[Group<'_>], options: &Options) -> Result<(), Compa
 }
 
 /// An instance's value of a label that must be alike; empty where it does not say.
-pub(super) fn value(member: &Member, label: &str) -> String {
+pub(super) fn value<'m>(member: &'m Member, label: &str) -> &'m str {
     let labels = &member.instance.labels;
     if label == EMULATED {
         let is_emulated = labels.get("hypervisor").is_some_and(|hypervisor| hypervisor == "tcg");
-        return if is_emulated { "yes" } else { "no" }.to_owned();
+        return if is_emulated { "yes" } else { "no" };
     }
-    labels.get(label).cloned().unwrap_or_default()
+    labels.get(label).map_or("", String::as_str)
 }
 
 /// Whether any instance says something of the label: what a side does not say, nobody can compare.
@@ -110,7 +110,7 @@ fn says(group: &Group<'_>, label: &str) -> bool {
     group.members.iter().any(|member| !value(member, label).is_empty())
 }
 
-fn values(group: &Group<'_>, label: &str) -> BTreeSet<String> {
+fn values<'a>(group: &Group<'a>, label: &str) -> BTreeSet<&'a str> {
     group.members.iter().map(|member| value(member, label)).collect()
 }
 
@@ -122,27 +122,27 @@ fn disjoint(a: &Group<'_>, b: &Group<'_>, label: &str) -> bool {
     values(a, label).is_disjoint(&values(b, label))
 }
 
-fn keys(group: &Group<'_>, labels: &[&str]) -> Vec<Key> {
-    let key = |member: &&Member| labels.iter().map(|label| value(member, label)).collect();
+fn keys<'a>(group: &Group<'a>, labels: &[&str]) -> Vec<Key<'a>> {
+    let key = |member: &&'a Member| labels.iter().map(|label| value(member, label)).collect();
     group.members.iter().map(key).collect()
 }
 
 /// What a group loses, by the first label whose value the other side lacks.
 fn excluded(
     group: &Group<'_>,
-    keys: &[Key],
+    keys: &[Key<'_>],
     other: &Group<'_>,
-    shared: &[&Key],
+    shared: &[&Key<'_>],
     labels: &[&str],
 ) -> Vec<Exclusion> {
-    let theirs: Vec<BTreeSet<String>> = labels.iter().map(|label| values(other, label)).collect();
+    let theirs: Vec<BTreeSet<&str>> = labels.iter().map(|label| values(other, label)).collect();
     let mut by_label: BTreeMap<String, (BTreeSet<String>, usize)> = BTreeMap::new();
-    let shared: BTreeSet<&Key> = shared.iter().copied().collect();
+    let shared: BTreeSet<&Key<'_>> = shared.iter().copied().collect();
     for key in keys.iter().filter(|key| !shared.contains(key)) {
         let missing =
             labels.iter().zip(key).zip(&theirs).find(|((_, value), theirs)| !theirs.contains(*value));
         let (label, value) = match missing {
-            Some(((label, value), _)) => ((*label).to_owned(), value.clone()),
+            Some(((label, value), _)) => ((*label).to_owned(), (*value).to_owned()),
             None => (labels.join(" with "), key.join(", ")),
         };
         let (values, count) = by_label.entry(label).or_default();
@@ -162,9 +162,9 @@ fn excluded(
 
 /// The members whose stratum is shared, and what it cost that a host counts in one stratum only: the one that has
 /// most of its instances.
-fn kept<'a>(group: Group<'a>, keys: &[Key], shared: &[&Key]) -> (Group<'a>, Option<Exclusion>) {
-    let places: BTreeMap<&Key, usize> = shared.iter().enumerate().map(|(at, key)| (*key, at)).collect();
-    let stratum = |key: &Key| places.get(key).copied();
+fn kept<'a>(group: Group<'a>, keys: &[Key<'_>], shared: &[&Key<'_>]) -> (Group<'a>, Option<Exclusion>) {
+    let places: BTreeMap<&Key<'_>, usize> = shared.iter().enumerate().map(|(at, key)| (*key, at)).collect();
+    let stratum = |key: &Key<'_>| places.get(key).copied();
     let placed: Vec<(&'a Member, u32, usize)> = group
         .members
         .iter()

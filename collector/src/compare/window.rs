@@ -6,6 +6,7 @@ use super::Options;
 use crate::dataset::Member;
 use crate::dataset::group::{Group, Span};
 use crate::error::CompareError;
+use crate::observation::track::Cut;
 use crate::stats::real;
 use crate::warning::Warning;
 
@@ -99,37 +100,30 @@ pub(super) fn summary(cut: [&Group<'_>; 2], whole: [&Group<'_>; 2]) -> Rounds {
 
 /// From the first to the last round of a group's durations; `None` without any.
 fn span(group: &Group<'_>) -> Option<(f64, f64)> {
-    enclosing(group.members.iter().flat_map(|member| durations(group, member)).map(<[f64]>::iter))
+    enclosing(group.members.iter().flat_map(|member| durations(group, member)).filter_map(|cut| cut.ends()))
 }
 
 fn span_of_gauges(group: &Group<'_>) -> Option<(f64, f64)> {
-    let readings = group.members.iter().flat_map(|member| {
-        let of_key = |(key, _)| group.readings(member, key).map(|readings| readings.timestamps().iter());
-        member.series().filter_map(of_key).collect::<Vec<_>>()
+    let ends = group.members.iter().flat_map(|member| {
+        let of_key = |(key, _)| group.readings(member, key).and_then(|readings| readings.ends());
+        member.series().filter_map(of_key)
     });
-    enclosing(readings)
+    enclosing(ends)
 }
 
-/// From the earliest to the latest of points in time that are in order.
-fn enclosing<'t>(times: impl Iterator<Item = std::slice::Iter<'t, f64>>) -> Option<(f64, f64)> {
-    let ends = times.filter_map(|times| Some((*times.as_slice().first()?, *times.as_slice().last()?)));
-    ends.reduce(|(from, to), (first, last)| (from.min(first), to.max(last)))
+/// From the earliest beginning to the latest end.
+fn enclosing(spans: impl Iterator<Item = (f64, f64)>) -> Option<(f64, f64)> {
+    spans.reduce(|(from, to), (first, last)| (from.min(first), to.max(last)))
 }
 
 /// The rounds of a group, each instance by its longest series of a duration.
 fn rounds(group: &Group<'_>) -> usize {
-    let of_member = |member: &&Member| durations(group, member).map(<[f64]>::len).max().unwrap_or(0);
+    let of_member = |member: &&Member| durations(group, member).map(|cut| cut.len()).max().unwrap_or(0);
     group.members.iter().map(of_member).sum()
 }
 
-/// When the rounds of a member's durations ended, within the span of the group: one entry for all series that share
-/// their rounds.
-fn durations<'a>(group: &Group<'a>, member: &'a Member) -> impl Iterator<Item = &'a [f64]> {
+/// The rounds of a member's durations within the span of the group: one entry for all series that share their rounds.
+fn durations<'a>(group: &Group<'a>, member: &'a Member) -> impl Iterator<Item = Cut<'a>> {
     let Span { from, until } = group.span;
-    member.duration_tracks().map(move |track| {
-        let timestamps = track.timestamps();
-        let begin = timestamps.partition_point(|timestamp| *timestamp < from);
-        let end = timestamps.partition_point(|timestamp| *timestamp < until);
-        timestamps.get(begin..end).unwrap_or_default()
-    })
+    member.duration_tracks().map(move |track| track.within(from, until))
 }

@@ -101,11 +101,11 @@ impl Builder {
                 stale_seconds: pending.stale_seconds,
                 host,
                 place: 0,
-                duration_tracks: Box::default(),
+                uses: Box::default(),
                 keys: Arc::clone(&keys),
                 series,
             };
-            member.duration_tracks = member.find_duration_tracks();
+            member.count_uses();
             members.push(member);
         }
         let mut by_name: Vec<&mut Member> = members.iter_mut().collect();

@@ -9,6 +9,7 @@ use super::group::Group;
 use super::host::{LeftOut, Rounds, Side, value};
 use super::{Member, SeriesKey};
 use crate::observation::probe_of;
+use crate::observation::series::Keys;
 
 /// Memory is handed out in pages, so that is the smallest difference that a value in bytes can show.
 const PAGE_BYTES: f64 = 4096.0;
@@ -64,22 +65,34 @@ impl<'a> Cells<'a> {
     /// Those of `group` in the rows of these keys.
     #[must_use]
     pub fn of(group: &Group<'a>, keys: &[SeriesKey]) -> Self {
-        let places: Vec<_> = keys.iter().map(|key| (key, group.id(key), Resolution::of(key))).collect();
-        let room = |(_, id, _): &(_, Option<_>, _)| if id.is_some() { group.members.len() } else { 0 };
-        let mut rows: Vec<RowCells> = places.iter().map(|place| RowCells::with_room(room(place))).collect();
+        let absent = Cell { clean: Median::Absent, all: Median::Absent };
+        let mut rows: Vec<RowCells> = Vec::with_capacity(keys.len());
+        // The row of each of the dataset's series.
+        let mut places: Vec<Option<usize>> = vec![None; group.keys().map_or(0, Keys::len)];
+        for (row, key) in keys.iter().enumerate() {
+            let place = group.id(key).and_then(|id| places.get_mut(id.index()));
+            let members = if place.is_some() { group.members.len() } else { 0 };
+            rows.push(RowCells::new(vec![absent; members]));
+            if let Some(place) = place {
+                *place = Some(row);
+            }
+        }
+        let mut resolutions = Resolutions::of(keys);
         let mut scratch = Vec::new();
-        for member in &group.members {
-            for ((key, id, resolution), row) in places.iter().zip(&mut rows) {
+        for (at, member) in group.members.iter().enumerate() {
+            let resolutions = resolutions.at(member);
+            for (row, key) in rows.iter_mut().zip(keys).filter(|_| !member.independent.is_empty()) {
                 row.is_independent |= member.independent.contains(&key.family);
-                let Some(id) = *id else { continue };
-                let Some(readings) = group.readings_of(member, id, key.statistic) else {
-                    row.cells.push(Cell { clean: Median::Absent, all: Median::Absent });
-                    continue;
-                };
+            }
+            // In the order in which they lie in memory.
+            for id in member.ids() {
+                let Some(place) = places.get(id.index()).copied().flatten() else { continue };
+                let (Some(key), Some(row)) = (keys.get(place), rows.get_mut(place)) else { continue };
+                let Some(readings) = group.readings_of(member, id, key.statistic) else { continue };
                 let disturbed = readings.disturbed();
                 row.disturbed.0 += disturbed;
                 row.disturbed.1 += readings.len();
-                row.resolution = row.resolution.max(resolution.at(member));
+                row.resolution = row.resolution.max(resolutions.get(place).copied().unwrap_or(0.0));
                 let mut median =
                     |rounds| match value(readings, disturbed, key.statistic, rounds, &mut scratch) {
                         // A series of four thousand million rounds does not fit into memory.
@@ -90,7 +103,9 @@ impl<'a> Cells<'a> {
                     };
                 let clean = median(Rounds::Clean);
                 let all = if disturbed == 0 { clean } else { median(Rounds::All) };
-                row.cells.push(Cell { clean, all });
+                if let Some(cell) = row.cells.get_mut(at) {
+                    *cell = Cell { clean, all };
+                }
             }
         }
         Self { group: group.clone(), rows }
@@ -110,12 +125,24 @@ impl<'a> Cells<'a> {
 }
 
 impl RowCells {
-    fn with_room(members: usize) -> Self {
-        Self { cells: Vec::with_capacity(members), disturbed: (0, 0), resolution: 0.0, is_independent: false }
+    const fn new(cells: Vec<Cell>) -> Self {
+        Self { cells, disturbed: (0, 0), resolution: 0.0, is_independent: false }
     }
 }
 
-/// The smallest difference that a value of a series can show.
+/// The smallest differences that a value of each row can show.
+struct Resolutions<'k> {
+    rows: Vec<Resolution<'k>>,
+    /// The probes that the latest instance speaks of: nearly all of a fleet speak of the same ones.
+    probes: Vec<String>,
+    /// The place of each row's probe among them.
+    places: Vec<Option<usize>>,
+    /// What the latest instance says, a number a row.
+    latest: Vec<f64>,
+}
+
+/// Of one row.
+#[derive(Clone, Copy)]
 enum Resolution<'k> {
     /// The same everywhere.
     Known(f64),
@@ -123,26 +150,41 @@ enum Resolution<'k> {
     OfProbe(&'k str),
 }
 
-impl<'k> Resolution<'k> {
-    fn of(key: &'k SeriesKey) -> Self {
-        match Unit::of_family(&key.family) {
-            Unit::Bytes => Self::Known(PAGE_BYTES),
-            Unit::Seconds => Self::OfProbe(&key.family),
-            Unit::Ratio | Unit::Count => Self::Known(0.0),
-        }
+impl<'k> Resolutions<'k> {
+    fn of(keys: &'k [SeriesKey]) -> Self {
+        let rows: Vec<Resolution<'k>> = keys
+            .iter()
+            .map(|key| match Unit::of_family(&key.family) {
+                Unit::Bytes => Resolution::Known(PAGE_BYTES),
+                Unit::Seconds => Resolution::OfProbe(&key.family),
+                Unit::Ratio | Unit::Count => Resolution::Known(0.0),
+            })
+            .collect();
+        Self { places: vec![None; rows.len()], rows, probes: Vec::new(), latest: Vec::new() }
     }
 
-    fn at(&self, member: &Member) -> f64 {
-        match self {
-            Self::Known(resolution) => *resolution,
-            Self::OfProbe(family) => {
-                let by_probe = &member.instance.resolution_seconds;
-                probe_of(family, by_probe.keys().map(String::as_str))
-                    .and_then(|probe| by_probe.get(probe))
-                    .copied()
-                    .unwrap_or(0.0)
-            }
+    /// Those of an instance, a number a row; zero where it does not say.
+    fn at(&mut self, member: &Member) -> &[f64] {
+        let by_probe = &member.instance.resolution_seconds;
+        if !by_probe.keys().eq(&self.probes) {
+            self.probes = by_probe.keys().cloned().collect();
+            self.places.clear();
+            self.places.extend(self.rows.iter().map(|row| match row {
+                Resolution::Known(_) => None,
+                Resolution::OfProbe(family) => {
+                    let probe = probe_of(family, self.probes.iter().map(String::as_str))?;
+                    self.probes.iter().position(|one| one == probe)
+                }
+            }));
         }
+        let said: Vec<f64> = by_probe.values().copied().collect();
+        let resolution = |(row, place): (&Resolution<'_>, &Option<usize>)| match row {
+            Resolution::Known(resolution) => *resolution,
+            Resolution::OfProbe(_) => place.and_then(|place| said.get(place).copied()).unwrap_or(0.0),
+        };
+        self.latest.clear();
+        self.latest.extend(self.rows.iter().zip(&self.places).map(resolution));
+        &self.latest
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use tierprobe_model::Tier;
 
+use super::member::Uses;
 use super::{Dataset, Member, SeriesKey};
 use crate::error::CompareError;
 use crate::observation::series::Keys;
@@ -130,19 +131,13 @@ impl<'a> Group<'a> {
     /// How many readings of all members within the span are of disturbed rounds, and how many there are.
     pub(crate) fn disturbed(&self) -> (usize, usize) {
         let (mut disturbed, mut all) = (0, 0);
-        let Some(keys) = self.keys() else { return (0, 0) };
-        for member in &self.members {
-            // The series of a track are disturbed alike.
-            let mut of_track: HashMap<(usize, bool), (usize, usize)> = HashMap::new();
-            for (id, track) in member.tracks() {
-                let statistic = keys.get(id).map_or(Statistic::Value, |key| key.statistic);
-                let is_gauge = statistic == Statistic::Value;
-                let counts = of_track.entry((track, is_gauge)).or_insert_with(|| {
-                    let readings = self.readings_of(member, id, statistic);
-                    readings.map_or((0, 0), |readings| (readings.disturbed(), readings.len()))
-                });
-                disturbed += counts.0;
-                all += counts.1;
+        let Span { from, until } = self.span;
+        for (track, Uses { durations, gauges }) in self.members.iter().flat_map(|member| member.tracks()) {
+            let cut = track.within(from, until);
+            let of_gauges = if cut.len() == 0 { track.whole() } else { cut };
+            for (rounds, series) in [(cut, durations as usize), (of_gauges, gauges as usize)] {
+                disturbed += rounds.disturbed() * series;
+                all += rounds.len() * series;
             }
         }
         (disturbed, all)

@@ -21,10 +21,19 @@ pub struct Member {
     pub(super) host: u32,
     /// The place of its name among those of all members, in order.
     pub(super) place: u32,
-    /// Tracks that series of durations are along.
-    pub(super) duration_tracks: Box<[usize]>,
+    /// How many series are along each of its tracks.
+    pub(super) uses: Box<[Uses]>,
     pub(super) keys: Arc<Keys>,
     pub(super) series: Series,
+}
+
+/// How many series are along a track.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Uses {
+    /// Durations.
+    pub(crate) durations: u32,
+    /// Gauges.
+    pub(crate) gauges: u32,
 }
 
 impl Member {
@@ -72,21 +81,25 @@ impl Member {
         self.series.ids()
     }
 
-    /// Its series' places, each with the number of its track.
-    pub(crate) fn tracks(&self) -> impl Iterator<Item = (SeriesId, usize)> + '_ {
-        self.series.tracks()
+    /// Its tracks, each with how many series are along it.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = (&Track, Uses)> {
+        self.series.tracks().iter().zip(self.uses.iter().copied())
     }
 
     /// The rounds of its durations: one entry for all series that share them.
     pub(crate) fn duration_tracks(&self) -> impl Iterator<Item = &Track> {
-        self.duration_tracks.iter().filter_map(|at| self.series.track(*at))
+        self.tracks().filter(|(_, uses)| uses.durations > 0).map(|(track, _)| track)
     }
 
-    pub(super) fn find_duration_tracks(&self) -> Box<[usize]> {
-        let is_duration =
-            |id: SeriesId| self.keys.get(id).is_some_and(|key| key.statistic != Statistic::Value);
-        let tracks: BTreeSet<usize> =
-            self.series.tracks().filter(|(id, _)| is_duration(*id)).map(|(_, track)| track).collect();
-        tracks.into_iter().collect()
+    pub(super) fn count_uses(&mut self) {
+        let mut uses = vec![Uses::default(); self.series.tracks().len()];
+        for (id, track) in self.series.places() {
+            let Some(uses) = uses.get_mut(track) else { continue };
+            match self.keys.get(id).map(|key| key.statistic) {
+                Some(Statistic::Value) | None => uses.gauges += 1,
+                Some(_) => uses.durations += 1,
+            }
+        }
+        self.uses = uses.into();
     }
 }

@@ -236,12 +236,12 @@ impl Series {
     }
 
     /// Each series with the number of its track, for what is the same for all series of a track.
-    pub(crate) fn tracks(&self) -> impl Iterator<Item = (SeriesId, usize)> + '_ {
+    pub(crate) fn places(&self) -> impl Iterator<Item = (SeriesId, usize)> + '_ {
         self.places.iter().map(|place| (place.id, place.track as usize))
     }
 
-    pub(crate) fn track(&self, at: usize) -> Option<&Track> {
-        self.tracks.get(at)
+    pub(crate) fn tracks(&self) -> &[Track] {
+        &self.tracks
     }
 
     /// When its rounds ended, over all its series, in time order, each once.
@@ -266,7 +266,7 @@ impl Series {
     fn at(&self, place: &Place) -> Option<Readings<'_>> {
         let track = self.tracks.get(place.track as usize)?;
         let begin = place.begin as usize;
-        Some(Readings::new(track, self.values.all().part(begin, begin + track.len())?))
+        Readings::new(track, self.values.all().part(begin, begin + track.len())?)
     }
 
     /// The same under other places.

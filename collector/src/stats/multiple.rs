@@ -7,9 +7,16 @@ use super::{ALPHA, real};
 /// The q value of each p value, in the same order: `q_(i) = min_(j >= i) (M p_(j) / j)`.
 #[must_use]
 pub fn q_values(p_values: &[f64]) -> Vec<f64> {
+    q_values_of_smallest(p_values, p_values.len())
+}
+
+/// The same of the p values up to a level, where there are `of` in all: each q value up to that level is the one that
+/// it has among all, as none of the others brings one below it.
+#[must_use]
+pub fn q_values_of_smallest(p_values: &[f64], of: usize) -> Vec<f64> {
     let mut order: Vec<(usize, f64)> = p_values.iter().copied().enumerate().collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let total = real(p_values.len());
+    let total = real(of);
     let mut smallest: f64 = 1.0;
     let mut by_place: Vec<(usize, f64)> = order
         .into_iter()
@@ -49,6 +56,20 @@ mod tests {
         assert!((q[0] - 0.0015).abs() < 1e-12);
         assert!((q[3] - 0.035_625).abs() < 1e-12);
         assert!((q[14] - 1.0).abs() < 1e-12);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_not_small_does_not_matter(
+            p in proptest::collection::vec(proptest::prop_oneof![0.0..0.01_f64, 0.0..0.06_f64, 0.0..1.0_f64], 0..60),
+        ) {
+            let small: Vec<f64> = p.iter().copied().filter(|p| *p <= ALPHA).collect();
+            let all = p.iter().zip(q_values(&p)).filter(|(p, _)| **p <= ALPHA).map(|(_, q)| q);
+            for (all, small) in all.zip(q_values_of_smallest(&small, p.len())) {
+                proptest::prop_assert_eq!(all <= ALPHA, small <= ALPHA);
+                proptest::prop_assert!(all > ALPHA || all.to_bits() == small.to_bits());
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! All differences or averages of two values, in order, without writing them down.
 //!
 //! Five thousand hosts a side have 25 million differences: as a list, 200 MB that would have to be sorted for each
-//! row. Of sorted values, how many differences are up to a limit is counted in one walk along both, and the k-th is
-//! found by halving the range of the limit: at most 64 walks, as a double has 64 bits. The result is the very number
-//! that the sorted list would have.
+//! row. Of sorted values, how many differences are up to a limit is counted in one walk along both. The k-th is found
+//! between two limits: where it would be if the differences between them were spread evenly, and in the middle of the
+//! doubles between them, in turn, so that at most 64 of the latter are needed; when no more are left than there are
+//! values, they are listed. The result is the very number that the sorted list would have.
+
+use super::real;
 
 /// Values of which any two are combined.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,17 +52,37 @@ impl Ordered {
             return None;
         }
         let (first, last) = self.ends()?;
-        let (mut low, mut high) = (key(first), key(last));
-        while low < high {
-            let middle = low.midpoint(high);
-            let limit = value(middle);
-            if self.up_to(limit) > place {
-                high = middle;
+        let few = match self {
+            Self::Differences(a, b) => a.len() + b.len(),
+            Self::Averages(values) => values.len(),
+        };
+        // It is above the lower limit and not above the upper one; how many are up to each.
+        let (mut low, mut high) = (first.next_down(), last);
+        let (mut below, mut within) = (0, self.len());
+        let mut is_even = true;
+        while within - below > few {
+            let (least, most) = (key(low) + 1, key(high) - 1);
+            if least > most {
+                return Some(high);
+            }
+            let limit = if is_even {
+                let share = (real(place - below) + 0.5) / real(within - below);
+                // Weighted, as the difference of two large limits may not be finite.
+                value(key(low * (1.0 - share) + high * share).clamp(least, most))
             } else {
-                low = middle + 1;
+                value(least.midpoint(most))
+            };
+            is_even = !is_even;
+            let count = self.up_to(limit);
+            if count > place {
+                (high, within) = (limit, count);
+            } else {
+                (low, below) = (limit, count);
             }
         }
-        Some(value(low))
+        let mut left = self.between(low, high);
+        let at = place - below;
+        (at < left.len()).then(|| *left.select_nth_unstable_by(at, f64::total_cmp).1)
     }
 
     /// The middle one, or the mean of the middle two.
@@ -80,36 +103,68 @@ impl Ordered {
         }
     }
 
-    /// How many satisfy what all below a limit satisfy and none above. Rounding keeps the order, so that along a
-    /// sorted sample the ones that do are together.
+    /// How many satisfy what all below a limit satisfy and none above.
     fn count(&self, is_below: impl Fn(f64) -> bool) -> usize {
         match self {
-            Self::Differences(a, b) => {
-                // The larger x, the larger must y be: the first y that is large enough only moves on.
-                let mut rest = b.iter().peekable();
-                let mut enough = b.len();
-                let mut count = 0;
-                for x in a {
-                    while rest.next_if(|y| !is_below(x - **y)).is_some() {
-                        enough -= 1;
-                    }
-                    count += enough;
-                }
-                count
-            }
-            Self::Averages(values) => {
-                // The larger x, the smaller must y be: the last y that is small enough only moves back.
-                let mut rest = values.iter().enumerate().rev().peekable();
-                let mut count = 0;
-                for (at, x) in values.iter().enumerate() {
-                    while rest.next_if(|(_, y)| !is_below((x + **y) / 2.0)).is_some() {}
-                    // Each two once: those from x on.
-                    count += rest.peek().map_or(0, |(last, _)| (last + 1).saturating_sub(at));
-                }
-                count
-            }
+            Self::Differences(a, b) => subtrahends(a, b, is_below).map(|(_, ys)| ys.len()).sum(),
+            Self::Averages(values) => partners(values, is_below).map(|(_, ys)| ys.len()).sum(),
         }
     }
+
+    /// Those above one limit and up to another, in no order.
+    fn between(&self, low: f64, high: f64) -> Vec<f64> {
+        let (up_to_low, up_to_high) = (|value: f64| value <= low, |value: f64| value <= high);
+        let mut between = Vec::new();
+        match self {
+            Self::Differences(a, b) => {
+                for ((_, low), (x, high)) in subtrahends(a, b, up_to_low).zip(subtrahends(a, b, up_to_high)) {
+                    let ys = high.iter().take(high.len() - low.len());
+                    between.extend(ys.map(|y| x - y));
+                }
+            }
+            Self::Averages(values) => {
+                for ((_, low), (x, high)) in partners(values, up_to_low).zip(partners(values, up_to_high)) {
+                    between.extend(high.iter().skip(low.len()).map(|y| (x + y) / 2.0));
+                }
+            }
+        }
+        between
+    }
+}
+
+/// Each `x` of a sorted sample, with those of another one that make `x - y` satisfy what all below a limit satisfy and
+/// none above: its end, as the larger x, the larger y must be. Rounding keeps the order.
+fn subtrahends<'s>(
+    a: &'s [f64],
+    b: &'s [f64],
+    is_below: impl Fn(f64) -> bool + 's,
+) -> impl Iterator<Item = (f64, &'s [f64])> {
+    let mut ys = b;
+    a.iter().map(move |x| {
+        while let [y, larger @ ..] = ys
+            && !is_below(x - y)
+        {
+            ys = larger;
+        }
+        (*x, ys)
+    })
+}
+
+/// Each `x` of a sorted sample, with itself and those behind it that make the average of both satisfy the like: the
+/// larger x, the smaller y must be.
+fn partners<'s>(
+    values: &'s [f64],
+    is_below: impl Fn(f64) -> bool + 's,
+) -> impl Iterator<Item = (f64, &'s [f64])> {
+    let mut ys = values;
+    values.iter().enumerate().map(move |(at, x)| {
+        while let [smaller @ .., y] = ys
+            && !is_below((x + y) / 2.0)
+        {
+            ys = smaller;
+        }
+        (*x, ys.get(at..).unwrap_or_default())
+    })
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {
@@ -178,6 +233,19 @@ mod tests {
         #[test]
         fn averages_are_those_of_the_list(a in values()) {
             agrees(&Ordered::averages(&a));
+        }
+
+        #[test]
+        fn what_is_found_between_limits_is_that_of_the_list(
+            a in proptest::collection::vec(-1e3..1e3_f64, 30..60),
+            b in proptest::collection::vec(prop_oneof![-1e-3..1e-3_f64, Just(7.0), Just(1e300)], 30..60),
+        ) {
+            for ordered in [Ordered::differences(&a, &b), Ordered::averages(&b)] {
+                let list = listed(&ordered);
+                for at in (0..list.len()).step_by(97) {
+                    prop_assert_eq!(ordered.nth(at), Some(list[at]));
+                }
+            }
         }
 
         #[test]

@@ -43,19 +43,27 @@ pub(in crate::probe) fn pair(address: IpAddr) -> Result<(UdpSocket, UdpSocket)> 
     Ok((ours, theirs))
 }
 
-pub(super) fn udp(
-    partner: &mut Partner,
-    address: IpAddr,
-    cpu: Cpu,
-    plan: Plan,
-    bytes: usize,
-) -> Result<Samples> {
+/// How messages go to and fro.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// Of the thread that answers.
+    pub(super) cpu: Cpu,
+    /// How long both ends sleep before the first message.
+    pub(super) pause: Duration,
+    pub(super) plan: Plan,
+    /// Of a message.
+    pub(super) bytes: usize,
+}
+
+pub(super) fn udp(partner: &mut Partner, address: IpAddr, course: Course) -> Result<Samples> {
     let (ours, theirs) = pair(address)?;
+    let Course { cpu, pause, plan, bytes } = course;
     partner.play(
         cpu,
         move || answer::udp(&theirs, bytes),
         || {
             let mut message = vec![0; bytes];
+            std::thread::sleep(pause);
             let samples = time(plan, || {
                 ours.send(&message)?;
                 let length = ours.recv(&mut message)?;
@@ -68,13 +76,8 @@ pub(super) fn udp(
     )
 }
 
-pub(super) fn tcp(
-    partner: &mut Partner,
-    address: IpAddr,
-    cpu: Cpu,
-    plan: Plan,
-    bytes: usize,
-) -> Result<Samples> {
+pub(super) fn tcp(partner: &mut Partner, address: IpAddr, course: Course) -> Result<Samples> {
+    let Course { cpu, pause, plan, bytes } = course;
     let listener = TcpListener::bind(SocketAddr::new(address, 0))?;
     let mut ours = TcpStream::connect(listener.local_addr()?)?;
     let (theirs, _) = listener.accept()?;
@@ -87,6 +90,7 @@ pub(super) fn tcp(
         move || answer::tcp(theirs, bytes),
         || {
             let mut message = vec![0; bytes];
+            std::thread::sleep(pause);
             let samples = time(plan, || {
                 ours.write_all(&message)?;
                 ours.read_exact(&mut message)

@@ -49,6 +49,7 @@ pub mod settings;
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use tierprobe_model::{Family, Kind};
 
@@ -57,6 +58,7 @@ use super::{Helpers, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::host::HostFs;
 use crate::measure::Plan;
 use crate::sys::clock;
+use loopback::Course;
 use path::Path;
 use peer::State;
 
@@ -144,6 +146,10 @@ const LOOPBACK: &str = "loopback";
 
 const SAME_CPU: Plan = Plan { operations: 1, warm_up: 2, samples: 14 };
 const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 2, samples: 8 };
+/// How long both CPUs are left alone before messages go from one to the other. While the kernel frees what was closed
+/// before, it keeps an idle CPU's timer ticking, and one that ticks wakes sooner: the round trip would be that of a
+/// busy machine on an idle one.
+const IDLE: Duration = Duration::from_millis(60);
 /// Of the larger message over loopback, which is no end in itself.
 const CONTROL: Plan = Plan { operations: 1, warm_up: 2, samples: 8 };
 
@@ -222,18 +228,19 @@ impl Network {
     fn loopback(&mut self, placement: Placement, round: &mut Round) -> Result<(), ProbeError> {
         let address = loopback::address().map_err(|error| explain("a socket", &error))?;
         let partner = Partner::in_place(&mut self.partner)?;
-        let mut places = vec![("same_cpu", placement.cpu, SAME_CPU)];
-        places.extend(placement.other.map(|other| ("cross_cpu", other, CROSS_CPU)));
-        for (name, cpu, plan) in places {
+        let mut places = vec![("same_cpu", placement.cpu, Duration::ZERO, SAME_CPU)];
+        places.extend(placement.other.map(|other| ("cross_cpu", other, IDLE, CROSS_CPU)));
+        for (name, cpu, pause, plan) in places {
             let mut sizes = vec![("64", Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES }, plan)];
             if !self.peers.is_empty() && name == "same_cpu" {
                 sizes.push(("mtu", Sizes::of(address, LARGEST_LOOPBACK_PACKET), CONTROL));
             }
             for (size, bytes, plan) in sizes {
-                let udp = loopback::udp(partner, address, cpu, plan, bytes.udp);
+                let course = |bytes| Course { cpu, pause, plan, bytes };
+                let udp = loopback::udp(partner, address, course(bytes.udp));
                 let udp = udp.map_err(|error| explain("UDP", &error))?;
                 round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", LOOPBACK, name, size], udp);
-                let tcp = loopback::tcp(partner, address, cpu, plan, bytes.tcp);
+                let tcp = loopback::tcp(partner, address, course(bytes.tcp));
                 let tcp = tcp.map_err(|error| explain("TCP", &error))?;
                 round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["tcp", LOOPBACK, name, size], tcp);
             }

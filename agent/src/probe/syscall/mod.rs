@@ -128,7 +128,7 @@ impl Probe for Syscall {
         add("futex", Ok(time(PLAN, || expect(raw::futex_wake(), 0))));
         add("clock_gettime", Ok(time(PLAN, || expect(raw::clock_gettime(), 0))));
         let vdso = time(PLAN, || {
-            std::hint::black_box(clock::monotonic_nanos());
+            std::hint::black_box(clock::monotonic());
             Ok::<(), ProbeError>(())
         })?;
         round.add(&VDSO, None, NO_LABELS, vdso);

@@ -18,6 +18,7 @@ mod gap;
 mod network;
 mod pipe;
 mod process;
+mod storage;
 mod wake_up;
 
 use std::time::{Duration, Instant};
@@ -62,8 +63,7 @@ impl Rhythm {
 
 /// Turns of a few operations, the pause before each, and how many operations of it count after how many.
 const TURNS: usize = 40;
-const PAUSE: Duration = Duration::from_millis(20);
-const SOCKETS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(60);
 const WARM_UP: usize = 3;
 const COUNTED: usize = 8;
 
@@ -72,11 +72,6 @@ fn time_few(mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result
     let mut seconds = Vec::with_capacity(TURNS * COUNTED);
     for _ in 0..TURNS {
         std::thread::sleep(PAUSE);
-        // The agent's round has just closed the sockets of what it measured before. As long as the kernel has to free
-        // them, it does not stop the timer tick of an idle CPU, and waking from such idleness is cheaper.
-        for _ in 0..SOCKETS {
-            drop(std::net::UdpSocket::bind(("127.0.0.1", 0))?);
-        }
         for number in 0..WARM_UP + COUNTED {
             let begin = Instant::now();
             operation()?;
@@ -126,10 +121,13 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "proc_fork_few" => process::fork_few(),
         "proc_fork_once" => process::fork_once(),
         "proc_vfork" => process::vfork(),
+        "proc_vfork_few" => process::vfork_few(),
+        "proc_vfork_once" => process::vfork_once(),
         "proc_exec" => process::exec(argument()?),
         "pipe" => pipe::exchange(Far::Process, rest.first()),
         "pipe_threads" => pipe::exchange(Far::Thread, None),
-        "pipe_alone" => pipe::alone(),
+        "pipe_alone" => pipe::alone(1, Rhythm::OnEnd),
+        "pipe_alone_few" => pipe::alone(16, Rhythm::Few),
         "udp" => network::udp(Far::Process, rest.first(), Rhythm::OnEnd),
         "udp_threads" => network::udp(Far::Thread, None, Rhythm::OnEnd),
         "udp_few" => network::udp(Far::Thread, rest.first(), Rhythm::Few),
@@ -137,6 +135,9 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "tcp_threads" => network::tcp(Far::Thread, None, Rhythm::OnEnd),
         "tcp_few" => network::tcp(Far::Thread, rest.first(), Rhythm::Few),
         "connect" => network::connect(),
+        "storage_overwrite" => storage::overwrite(argument()?),
+        "storage_append" => storage::append(argument()?),
+        "storage_read_direct" => storage::read_direct(argument()?),
         _ => bail!("there is no reference {name}"),
     }
 }

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe, read, write};
 
-use super::{Far, time};
+use super::{Far, Rhythm, time};
 
 pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
     let other = other_cpu.cloned();
@@ -34,15 +34,18 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
     seconds
 }
 
-/// A byte into a pipe and out of it again, by one thread.
-pub(super) fn alone() -> anyhow::Result<f64> {
+/// A byte into a pipe and out of it again, by one thread, so often at a time.
+pub(super) fn alone(times: u32, rhythm: Rhythm) -> anyhow::Result<f64> {
     let (reader, writer) = pipe()?;
     let mut byte = [0];
-    time(|| {
-        ensure!(write(&writer, &[0])? == 1, "the pipe is full");
-        ensure!(read(&reader, &mut byte)? == 1, "the pipe is empty");
+    let seconds = rhythm.time(|| {
+        for _ in 0..times {
+            ensure!(write(&writer, &[0])? == 1, "the pipe is full");
+            ensure!(read(&reader, &mut byte)? == 1, "the pipe is empty");
+        }
         Ok(())
-    })
+    })?;
+    Ok(seconds / f64::from(times))
 }
 
 /// A child that answers on these ends; the parent's copies are closed.

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
 use std::fs::File;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,20 +27,31 @@ pub(super) fn fork() -> anyhow::Result<f64> {
 
 /// A child that borrows this process's memory until it ends, waited for.
 pub(super) fn vfork() -> anyhow::Result<f64> {
-    let flags = nix::libc::CLONE_VM | nix::libc::CLONE_VFORK | nix::libc::SIGCHLD;
-    let mut stack = vec![0_u8; 16 * PAGE];
-    time(|| {
-        let top = stack.as_mut_ptr_range().end.cast::<nix::libc::c_void>();
-        // SAFETY: the stack outlives the child, as this thread is held until the child has ended; it only ends.
-        let child = unsafe { nix::libc::clone(end_at_once, top, flags, std::ptr::null_mut()) };
-        ensure!(child > 0, "clone: {}", std::io::Error::last_os_error());
-        let child = nix::unistd::Pid::from_raw(child);
-        ensure!(waitpid(child, None)? == WaitStatus::Exited(child, 0), "the child did not end well");
-        Ok(())
-    })
+    let mut stack = vec![0_u8; STACK];
+    time(|| borrower_that(&mut stack, -1))
 }
 
-extern "C" fn end_at_once(_: *mut nix::libc::c_void) -> nix::libc::c_int {
+const STACK: usize = 16 * PAGE;
+
+/// Such a child that writes a mark to a file, unless the file is none.
+fn borrower_that(stack: &mut [u8], mut mark: RawFd) -> anyhow::Result<()> {
+    let flags = nix::libc::CLONE_VM | nix::libc::CLONE_VFORK | nix::libc::SIGCHLD;
+    let top = stack.as_mut_ptr_range().end.cast::<nix::libc::c_void>();
+    // SAFETY: stack and mark outlive the child, as this thread is held until the child has ended; it only writes and ends.
+    let child = unsafe { nix::libc::clone(mark_and_end, top, flags, (&raw mut mark).cast()) };
+    ensure!(child > 0, "clone: {}", std::io::Error::last_os_error());
+    let child = nix::unistd::Pid::from_raw(child);
+    ensure!(waitpid(child, None)? == WaitStatus::Exited(child, 0), "the child did not end well");
+    Ok(())
+}
+
+extern "C" fn mark_and_end(mark: *mut nix::libc::c_void) -> nix::libc::c_int {
+    // SAFETY: the parent passes one, which lives until this has ended.
+    let mark: RawFd = unsafe { *mark.cast() };
+    if mark >= 0 {
+        // SAFETY: a byte that is there.
+        let _nobody_reads = unsafe { nix::libc::write(mark, [1_u8].as_ptr().cast(), 1) };
+    }
     // SAFETY: ends the child without running anything of the parent's.
     unsafe { nix::libc::_exit(0) }
 }
@@ -62,11 +74,19 @@ fn child_that(does: impl FnOnce()) -> anyhow::Result<()> {
 
 /// What processes of the helper's size find that are new and fork but a few times, by their median.
 pub(super) fn fork_few() -> anyhow::Result<f64> {
+    few("proc_fork_once")
+}
+
+pub(super) fn vfork_few() -> anyhow::Result<f64> {
+    few("proc_vfork_once")
+}
+
+fn few(name: &str) -> anyhow::Result<f64> {
     let mut seconds = Vec::with_capacity(PROCESSES);
     for _ in 0..PROCESSES {
         std::thread::sleep(PAUSE);
-        let output = Command::new(std::env::current_exe()?).arg("proc_fork_once").output()?;
-        ensure!(output.status.success(), "proc_fork_once: {}", output.status);
+        let output = Command::new(std::env::current_exe()?).arg(name).output()?;
+        ensure!(output.status.success(), "{name}: {}", output.status);
         seconds.push(String::from_utf8(output.stdout)?.trim().parse()?);
     }
     Ok(super::median(seconds))
@@ -74,15 +94,26 @@ pub(super) fn fork_few() -> anyhow::Result<f64> {
 
 /// The median of all forks but the first, of one such process.
 pub(super) fn fork_once() -> anyhow::Result<f64> {
+    once(|mark| {
+        child_that(|| {
+            let _nobody_reads = nix::unistd::write(mark, &[1]);
+        })
+    })
+}
+
+pub(super) fn vfork_once() -> anyhow::Result<f64> {
+    let mut stack = vec![0_u8; STACK];
+    once(|mark| borrower_that(&mut stack, mark.as_raw_fd()))
+}
+
+fn once(mut start: impl FnMut(&OwnedFd) -> anyhow::Result<()>) -> anyhow::Result<f64> {
     // Other than zero, or the pages would be no memory.
     let memory = std::hint::black_box(vec![1_u8; MORE_PAGES * PAGE]);
     let mut seconds = Vec::with_capacity(FORKS);
     for _ in 0..FORKS {
         let (_reader, writer) = pipe()?;
         let begin = Instant::now();
-        child_that(|| {
-            let _nobody_reads = nix::unistd::write(&writer, &[1]);
-        })?;
+        start(&writer)?;
         seconds.push(begin.elapsed().as_secs_f64());
     }
     drop(memory);

@@ -65,6 +65,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         site.reference(&["page_fault"])
     });
     let again = ours("page_fault", "tierprobe_page_fault_seconds", &[("touch", "retouch")]);
+    let again = Ours { turns: 5, ..again };
     row("page fault, again", "lat_pagefault, given back", again, Start::Pinned, NEAR, "", &|| {
         site.reference(&["page_fault_again"])
     });
@@ -82,11 +83,18 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     });
     let alone = Ours {
         figure: Figure::GaugeMedian,
+        rounds: 6,
+        turns: 3,
         ..ours("scheduler", "tierprobe_scheduler_pipe_control_seconds", &[])
     };
-    row("a pipe alone", "lat_pipe's loop", alone, Start::Pinned, NEAR, "", &|| {
-        site.reference(&["pipe_alone"])
-    });
+    let cold =
+        "lmbench's loop has the CPU on end; in the agent's rhythm it exchanges some bytes after a pause";
+    for (reference, argument, differs) in [
+        ("lat_pipe's loop", "pipe_alone", cold),
+        ("lat_pipe's loop in the agent's rhythm", "pipe_alone_few", ""),
+    ] {
+        row("a pipe alone", reference, alone, Start::Pinned, NEAR, differs, &|| site.reference(&[argument]));
+    }
     let cross = ping_pong(&[("placement", "cross_cpu")]);
     row("pipes across CPUs", "lat_pipe", cross, Start::OnBoth, NEAR, "", &|| {
         site.reference(&["pipe", &other])
@@ -123,7 +131,9 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let alone = "oslat has the CPU for a second on end, the agent for 2 ms at a time, and counts the gaps that fall into \
                  them";
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
-    let tick = cpu("tierprobe_cpu_tick_seconds", Figure::GaugeMedian, 150, "4ms");
+    let tick = cpu("tierprobe_cpu_tick_seconds", Figure::GaugeMedian, 50, "4ms");
+    // It drifts within a minute.
+    let tick = Ours { turns: 7, ..tick };
     row("timer tick", "oslat, median of all gaps", tick, Start::Pinned, NEAR, alone, &|| {
         Ok(tools::oslat(place)?.median)
     });
@@ -143,6 +153,9 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     });
     let vfork = spawn(&[("method", "vfork")]);
     row("vfork", "lat_proc's loop", vfork, Start::Pinned, NEAR, larger, &|| site.reference(&["proc_vfork"]));
+    row("vfork", "lat_proc's loop, as the helper", vfork, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["proc_vfork_few"])
+    });
     let start = spawn(&[("method", "spawn")]);
     row("start of a program", "lat_proc exec", start, Start::Pinned, NEAR, "", &|| {
         site.reference(&["proc_exec", &agent])
@@ -190,14 +203,32 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     });
 
     let rare = "both pause after four writes, or six reads; fio's first after a pause is in its median, the agent's not";
-    for (figure, operation, reference, what) in [
-        ("overwrite and fdatasync", "overwrite_sync", "fio --fdatasync=1 --overwrite=1", Fio::Overwrite),
-        ("append and fdatasync", "append_sync", "fio --fdatasync=1 --fallocate=none", Fio::Append),
-        ("direct read", "read_direct", "fio --direct=1", Fio::ReadDirect),
+    let directory = site.directory.to_string_lossy().into_owned();
+    for (figure, operation, reference, what, argument) in [
+        (
+            "overwrite and fdatasync",
+            "overwrite_sync",
+            "fio --fdatasync=1 --overwrite=1",
+            Fio::Overwrite,
+            "storage_overwrite",
+        ),
+        (
+            "append and fdatasync",
+            "append_sync",
+            "fio --fdatasync=1 --fallocate=none",
+            Fio::Append,
+            "storage_append",
+        ),
+        ("direct read", "read_direct", "fio --direct=1", Fio::ReadDirect, "storage_read_direct"),
     ] {
         let labels = [("operation", operation)];
         let ours = ours("storage", "tierprobe_storage_seconds", &labels);
         row(figure, reference, ours, Start::Pinned, NEAR, rare, &|| tools::fio(place, site.directory, &what));
+        // A disk that others use, too, drifts within seconds.
+        let ours = Ours { rounds: 8, turns: 5, ..ours };
+        row(figure, "fio's loop, not the first", ours, Start::Pinned, NEAR, "", &|| {
+            site.reference(&[argument, &directory])
+        });
     }
 
     type Both<'a> = &'a dyn Fn() -> anyhow::Result<(f64, f64)>;
