@@ -90,6 +90,8 @@ struct Said {
 struct Answer {
     /// Outcome, what follows it, and what is absent, by probe.
     check: BTreeMap<String, Said>,
+    /// Whether `check` says that preemption is told by switches.
+    by_switches: bool,
     /// Series, each with its value.
     series: Vec<String>,
 }
@@ -122,12 +124,13 @@ impl Answer {
             }
         }
         assert!(check.len() >= 10, "{case}: {code:?}: {text}{said}");
+        let by_switches = text.contains("Preemption is told by switches alone");
         let fails = check.values().any(|said| said.outcome == "failed");
         assert_eq!(code, Some(i32::from(fails)), "{case}: {text}");
         let (code, text, said) = run(&["measure", "--rounds", "1", "--format", "prometheus"]);
         assert_eq!(code, Some(0), "{case}: {said}");
         let series = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
-        Self { check, series }
+        Self { check, by_switches, series }
     }
 
     fn has(&self, part: &str) -> bool {

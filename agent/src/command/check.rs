@@ -13,6 +13,7 @@ use crate::echo::Echo;
 use crate::probe::{PROBES, Spec};
 use crate::record::measure;
 use crate::snapshot::Snapshot;
+use crate::waiting::Waiting;
 use crate::{detect, locate, runner};
 
 /// Runs every probe once. Fails if one of them does.
@@ -37,11 +38,20 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let clock = &place.clock;
     let _infallible = writeln!(
         text,
-        "Clock {}: {:.0} ns a read, {:.0} ns a tick\n",
+        "Clock {}: {:.0} ns a read, {:.0} ns a tick",
         place.host.clocksource,
         clock.read_seconds * 1e9,
         clock.tick_seconds * 1e9
     );
+    let preemption = match Waiting::of_this_thread(&machine.fs) {
+        Waiting::Delay(_) => "",
+        Waiting::Switches(_) => {
+            "Preemption is told by switches alone, as /proc/thread-self/schedstat tells no times: rounds of probes \
+             with a partner on their own CPU are never marked\n"
+        }
+        Waiting::Unknown => "Preemption is not noticed: the kernel tells neither waits nor switches\n",
+    };
+    let _infallible = writeln!(text, "{preemption}");
     let mut failed = false;
     for state in &recorder.snapshot().probes {
         let (outcome, reason) =

@@ -1,12 +1,13 @@
 //! Parts of the file system that are missing, read-only, or somebody else's.
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use tierprobe_tests::confine::files::{after, hide};
 use tierprobe_tests::need::{have, need};
 
-use super::{CONTROL, Case, Failed, Lacks, Unsupported, hold};
+use super::{Answer, CONTROL, Case, Failed, Lacks, Unsupported, hold};
 
 /// A user that nobody is.
 const NOBODY: u32 = 61_999;
@@ -21,7 +22,7 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
     if have("a mount namespace", may_mount).is_none() {
         return;
     }
-    let (place, _) = &*CONTROL;
+    let (place, control) = &*CONTROL;
     let agent = |mounts: String| move || after(&mounts, &place.agent);
     let proc = agent(hide("/proc"));
     let sys = agent(hide("/sys"));
@@ -76,6 +77,9 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
             absent: vec!["tierprobe_storage_seconds"],
         },
     ]);
+    // Waits are told by a file, switches by the kernel.
+    assert!(Answer::of(place, "no /proc", &proc).by_switches);
+    assert_eq!(control.by_switches, !Path::new("/proc/thread-self/schedstat").exists());
 }
 
 #[test]

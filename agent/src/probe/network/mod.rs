@@ -27,8 +27,9 @@
 //! Unpinned, the same test swings fourfold from run to run: it is not published. Firewall rules cost each packet;
 //! connection tracking and NAT rules cost new connections only, which `connect` shows. Loopback passes no virtual
 //! network device: it is the floor below every other path.
-//! Across CPUs, the exchanges follow others of the round, whose sockets the kernel is still freeing: until it has, an idle
-//! CPU keeps its timer tick and wakes sooner than after a long pause, by a fifth of a round trip on one virtual machine.
+//! Both CPUs have been left alone for 60 ms before messages go across: the round trip is that of an idle machine. Where
+//! the kernel is still freeing what was closed before, an idle CPU keeps its timer tick and wakes sooner; without the
+//! pause a round trip took a quarter less on one virtual machine.
 //! The far end is part of a peer's round trip: its load, its idle states, and the wake-up of its echoing thread, which
 //! is not pinned. What is lost is in no quantile, so that a way that loses much looks faster than it is: read
 //! `tierprobe_network_exchanges_total` beside it. An own kernel on the far side is only recognised by its boot id.

@@ -45,7 +45,12 @@ fn dataset(drawn: &[Drawn]) -> Dataset {
             instance: Instance {
                 name: format!("{}-{at}", 7 * at % 5),
                 labels: labels.map(|(label, value)| (label.to_owned(), value)).into(),
-                resolution_seconds: BTreeMap::from([("syscall".to_owned(), 1e-9 * f64::from(*kernel))]),
+                // Not all speak of the same probes.
+                resolution_seconds: [("cpu", 0), ("syscall", 1), ("syscall_other", 1)]
+                    .into_iter()
+                    .filter(|(_, from)| kernel >= from)
+                    .map(|(probe, _)| (probe.to_owned(), 1e-9 * f64::from(*kernel + 1)))
+                    .collect(),
                 ..Instance::default()
             },
             observations: observations.collect(),
@@ -80,6 +85,16 @@ fn by_definition(group: &Group<'_>, key: &SeriesKey, rounds: Rounds) -> Vec<(Str
     hosts
 }
 
+/// What an instance says of a family's probe, or what holds for all.
+fn said_resolution(member: &Member, family: &str) -> f64 {
+    let of = |probe| member.instance.resolution_seconds.get(probe).copied().unwrap_or(0.0);
+    match family {
+        "tierprobe_syscall_seconds" => of("syscall"),
+        "tierprobe_cpu_seconds" => of("cpu"),
+        _ => PAGE_BYTES,
+    }
+}
+
 proptest! {
     #[test]
     fn hosts_are_those_of_the_definition(drawn in drawn()) {
@@ -103,6 +118,9 @@ proptest! {
                     group.members.iter().filter_map(|member| group.readings(member, key)).collect();
                 let all: usize = with_series.iter().map(crate::observation::Readings::len).sum();
                 prop_assert_eq!(side.disturbed.1, all);
+                let has = |member: &&&Member| group.readings(member, key).is_some();
+                let said = group.members.iter().filter(has).map(|member| said_resolution(member, &key.family));
+                prop_assert_eq!(side.resolution.to_bits(), said.fold(0.0, f64::max).to_bits());
                 prop_assert_eq!(side.instances() + side.left_out.len(), with_series.len());
             }
         }

@@ -1,11 +1,12 @@
 //! What an answer says beside its series, as it comes.
 
+use super::quotes::{Byte, Quotes};
+
 /// The text of an answer, of which the series were left out: `{"status":…,"data":{"result":[]},…}`.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
     text: Vec<u8>,
-    in_text: bool,
-    is_escaped: bool,
+    quotes: Quotes,
     /// Where the last text began, in `text`.
     begin: usize,
     /// The last text as a whole, in `text`.
@@ -28,7 +29,7 @@ enum Name {
 impl Envelope {
     /// Takes in the next byte. Says whether the series begin behind it.
     pub(super) fn add(&mut self, byte: u8) -> bool {
-        if !self.in_text && matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+        if !self.quotes.is_open() && matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
             // One is as good as many.
             if self.text.last().is_some_and(|last| *last != b' ') {
                 self.text.push(b' ');
@@ -36,23 +37,19 @@ impl Envelope {
             return false;
         }
         self.text.push(byte);
-        if self.in_text {
-            match byte {
-                _ if self.is_escaped => self.is_escaped = false,
-                b'\\' => self.is_escaped = true,
-                b'"' => {
-                    self.in_text = false;
-                    self.last = (self.begin, self.text.len());
-                }
-                _ => {}
+        match self.quotes.next(byte) {
+            Byte::Outside => {}
+            Byte::Begin => {
+                self.begin = self.text.len() - 1;
+                return false;
             }
-            return false;
+            Byte::Inside => return false,
+            Byte::End => {
+                self.last = (self.begin, self.text.len());
+                return false;
+            }
         }
         match byte {
-            b'"' => {
-                self.in_text = true;
-                self.begin = self.text.len() - 1;
-            }
             b':' if self.open.last() == Some(&b'{') => {
                 let name = self.name();
                 if let Some(known) =

@@ -13,7 +13,7 @@
 //!
 //! - [`api`]: one query after the other, with retries; what the store warns of.
 //! - [`answer`]: JSON into what it says; [`stream`]: samples as they come, as they are
-//!   `written`, and `envelope` what is said beside them.
+//!   `written`, and `envelope` what is said beside them; `quotes`: what of either is text.
 //! - [`names`]: which metrics to ask for.
 //! - [`instances`]: who was there, and what it was when.
 //! - [`rounds`]: which round a scrape showed.
@@ -33,6 +33,7 @@ pub mod instances;
 pub mod names;
 mod pages;
 mod plan;
+mod quotes;
 pub mod read;
 mod reading;
 pub mod rounds;

@@ -9,8 +9,9 @@ use std::ops::ControlFlow;
 use super::StoreError;
 use super::answer::{self, Matrix, Said, Sample};
 use super::envelope::Envelope;
+use super::quotes::end_of_text;
 pub use super::written::Label;
-use super::written::{Pairs, Skipped, end_of_text, written_plainly};
+use super::written::{Pairs, Skipped, written_plainly};
 use crate::http::pieces::Pieces;
 
 /// Longest that all may be that is said beside the series, in bytes.

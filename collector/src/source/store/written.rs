@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::answer::{self, Sample};
+use super::quotes::{Byte, Quotes};
 
 /// A label and its value.
 pub type Label<'t> = (Cow<'t, str>, Cow<'t, str>);
@@ -102,8 +103,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Skipped {
     depth: u32,
-    in_text: bool,
-    is_escaped: bool,
+    quotes: Quotes,
 }
 
 impl Skipped {
@@ -111,22 +111,12 @@ impl Skipped {
     /// none of it.
     pub(super) fn run(&mut self, text: &[u8]) -> (usize, bool) {
         for (at, byte) in text.iter().enumerate() {
-            if self.in_text {
-                match byte {
-                    _ if self.is_escaped => self.is_escaped = false,
-                    b'\\' => self.is_escaped = true,
-                    b'"' => {
-                        self.in_text = false;
-                        if self.depth == 0 {
-                            return (at + 1, true);
-                        }
-                    }
-                    _ => {}
-                }
-                continue;
+            match self.quotes.next(*byte) {
+                Byte::End if self.depth == 0 => return (at + 1, true),
+                Byte::Begin | Byte::Inside | Byte::End => continue,
+                Byte::Outside => {}
             }
             match byte {
-                b'"' => self.in_text = true,
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' | b',' if self.depth == 0 => return (at, true),
                 b'}' | b']' => {
@@ -140,15 +130,4 @@ impl Skipped {
         }
         (text.len(), false)
     }
-}
-
-/// The end of a text that begins with a quotation mark, that of its own included.
-pub(super) fn end_of_text(text: &[u8]) -> Option<usize> {
-    let mut is_escaped = false;
-    let end = text.iter().skip(1).position(|byte| {
-        let is_end = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        is_end
-    });
-    end.map(|end| end + 2)
 }
