@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tierprobe_model::record::{
     FamilyRecord, GaugeRecord, GaugeRound, Labels, Outcome, ProbeOutcome, Record, RoundRecord, SeriesRecord,
 };
@@ -11,6 +12,7 @@ use crate::export::{self, families};
 use crate::probe::{LabelValue, Round, Spec};
 use crate::runner::{Report, Runner};
 use crate::snapshot::{Place, Snapshot};
+use crate::sys::thread;
 
 /// Takes in reports, round by round.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub struct Recorder {
     snapshot: Snapshot,
     families: Vec<FamilyRecord>,
     gauges: Vec<GaugeRecord>,
+    refused_pause: Option<(u32, Errno)>,
 }
 
 /// Measures `rounds` rounds of everything that `runner` has, `pause` apart, on the calling thread. `progress` is told
@@ -30,10 +33,14 @@ pub fn measure(
     pause: Duration,
     mut progress: impl FnMut(u32),
 ) -> Recorder {
-    let mut recorder = Recorder { snapshot, families: Vec::new(), gauges: Vec::new() };
+    let mut recorder = Recorder { snapshot, families: Vec::new(), gauges: Vec::new(), refused_pause: None };
     for round in 0..rounds {
-        if round > 0 {
-            std::thread::sleep(pause);
+        if round > 0
+            && let Err(errno) = thread::pause(pause)
+        {
+            // On end, rounds would be one another's load.
+            recorder.refused_pause = Some((round, errno));
+            break;
         }
         let due: Vec<usize> = recorder.due(round);
         let mut turn = runner.begin();
@@ -49,6 +56,12 @@ pub fn measure(
 }
 
 impl Recorder {
+    /// After how many rounds it ended because the kernel refused the pause, and what it said; `None` after all of them.
+    #[must_use]
+    pub const fn refused_pause(&self) -> Option<(u32, Errno)> {
+        self.refused_pause
+    }
+
     /// What runs in this round: everything in the first, then whatever is worth repeating.
     fn due(&self, round: u32) -> Vec<usize> {
         let again = |spec: &Spec, last: Option<&(Outcome, String)>| {

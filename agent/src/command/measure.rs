@@ -41,6 +41,7 @@ pub(super) fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     })?;
     bar.finish_and_clear();
 
+    let refused = recorder.refused_pause();
     let text = match args.format {
         MeasureFormat::Text => table(&recorder).into_bytes(),
         MeasureFormat::Prometheus => export::text(recorder.snapshot(), &ProcessStats::read())?,
@@ -54,7 +55,13 @@ pub(super) fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         Some(path) => write_file(path, &text)?,
         None => super::print(&text)?,
     }
-    Ok(ExitCode::SUCCESS)
+    match refused {
+        None => Ok(ExitCode::SUCCESS),
+        Some((rounds, errno)) => Err(anyhow!(
+            "measured {rounds} of {} rounds: the kernel refuses to pause between them: {errno}",
+            args.rounds
+        )),
+    }
 }
 
 fn specs(names: &[String]) -> anyhow::Result<Vec<&'static Spec>> {

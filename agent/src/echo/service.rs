@@ -105,8 +105,8 @@ impl Service {
         });
         match poll(&mut descriptors, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            // Out of memory, of which there may be more later.
-            Err(_) => std::thread::sleep(std::time::Duration::from_nanos(PAUSE_NANOS)),
+            // Out of memory, of which there may be more later; where there is no sleep either, there is no service.
+            Err(_) => thread::sleep_until(clock::monotonic_nanos() + PAUSE_NANOS).ok()?,
         }
         let mut ready = descriptors.iter().map(|fd| fd.any().unwrap_or(false));
         if ready.next().unwrap_or(true) {

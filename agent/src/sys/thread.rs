@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollTimeout, poll};
 use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
 use nix::unistd::Pid;
+
+use super::clock;
 
 /// A CPU number, as the kernel counts them.
 pub type Cpu = usize;
@@ -76,6 +79,29 @@ pub fn sleep_until(deadline_nanos: u64) -> Result<(), Errno> {
         match clock_nanosleep(ClockId::CLOCK_MONOTONIC, absolute, &deadline) {
             Err(Errno::EINTR) => {}
             other => return other.map(|_| ()),
+        }
+    }
+}
+
+/// Leaves the CPU for a while, rounded up to milliseconds.
+///
+/// Not by the standard library, which panics where a filter of system calls refuses its way to sleep.
+///
+/// # Errors
+///
+/// What the kernel said, where it refuses poll(2) and clock_nanosleep(2).
+pub fn pause(length: Duration) -> Result<(), Errno> {
+    let nanos = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+    let end = clock::monotonic_nanos().saturating_add(nanos);
+    loop {
+        let left = end.saturating_sub(clock::monotonic_nanos());
+        if left == 0 {
+            return Ok(());
+        }
+        let millis = i32::try_from(left.div_ceil(1_000_000)).unwrap_or(i32::MAX);
+        match poll(&mut [], PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return sleep_until(end),
         }
     }
 }

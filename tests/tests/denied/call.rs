@@ -1,9 +1,11 @@
 //! Single system calls that a seccomp filter refuses, as container engines do it.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
+use tierprobe_model::record::Record;
 use tierprobe_tests::agent::Agent;
 use tierprobe_tests::confine::seccomp::{self, Refusal};
 use tierprobe_tests::scrape::value;
@@ -213,6 +215,25 @@ fn a_call_that_is_refused_costs_what_it_is_needed_for_and_nothing_else() {
         })
         .collect();
     hold(&cases);
+}
+
+/// The standard library's sleep would end the agent.
+#[test]
+fn rounds_are_apart_without_the_usual_sleep() {
+    let (place, _) = &*CONTROL;
+    let mut command = Command::new(&place.agent);
+    let sleep =
+        Refusal { call: libc::SYS_clock_nanosleep, argument: Some((0, MONOTONIC)), errno: Errno::EPERM };
+    seccomp::confine(&mut command, seccomp::refusing(&[sleep]));
+    command.args(["measure", "--probe", "vm_exit", "--rounds", "3", "--pause", "200ms", "--format", "json"]);
+    let begin = Instant::now();
+    let output = command.output().unwrap();
+    let taken = begin.elapsed();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(taken >= Duration::from_millis(400), "three rounds in {taken:?}");
+    let record: Record = serde_json::from_slice(&output.stdout).unwrap();
+    let rounds = record.families.iter().flat_map(|family| &family.series).map(|series| series.rounds.len());
+    assert_eq!(rounds.max(), Some(3));
 }
 
 /// A call that is refused with "no error" returns 0, which is what ARCH_GET_CPUID says where CPUID faults.

@@ -8,7 +8,7 @@ use super::answer;
 use crate::measure::{Plan, Samples, time};
 use crate::probe::partner::Partner;
 use crate::socket::{close_at_once, connect as connect_within};
-use crate::sys::thread::Cpu;
+use crate::sys::thread::{self, Cpu};
 
 /// An answer that takes longer than this is not coming.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ pub(super) fn udp(partner: &mut Partner, address: IpAddr, course: Course) -> Res
         move || answer::udp(&theirs, bytes),
         || {
             let mut message = vec![0; bytes];
-            std::thread::sleep(pause);
+            thread::pause(pause)?;
             let samples = time(plan, || {
                 ours.send(&message)?;
                 let length = ours.recv(&mut message)?;
@@ -90,7 +90,7 @@ pub(super) fn tcp(partner: &mut Partner, address: IpAddr, course: Course) -> Res
         move || answer::tcp(theirs, bytes),
         || {
             let mut message = vec![0; bytes];
-            std::thread::sleep(pause);
+            thread::pause(pause)?;
             let samples = time(plan, || {
                 ours.write_all(&message)?;
                 ours.read_exact(&mut message)
