@@ -15,26 +15,14 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// Back-to-back reads that the cost of one read is taken from.
 const READS: usize = 65;
 
-#[inline]
-fn read(clock: ClockId) -> TimeSpec {
-    // Fails only for clocks that the kernel does not know, and these are as old as the kernels we run on.
-    clock_gettime(clock).unwrap_or(TimeSpec::new(0, 0))
-}
-
 fn nanos(clock: ClockId) -> u64 {
-    nanos_of(read(clock))
+    // Fails only for clocks that the kernel does not know, and these are as old as the kernels we run on.
+    nanos_of(clock_gettime(clock).unwrap_or(TimeSpec::new(0, 0)))
 }
 
 fn nanos_of(time: TimeSpec) -> u64 {
     let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
     seconds * NANOS_PER_SECOND + u64::try_from(time.tv_nsec()).unwrap_or(0)
-}
-
-/// `CLOCK_MONOTONIC` as the kernel gives it, in two numbers: the call and nothing else.
-#[inline]
-#[must_use]
-pub fn monotonic() -> TimeSpec {
-    read(ClockId::CLOCK_MONOTONIC)
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds.

@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
-use nix::libc::{self, c_long};
+use nix::libc::{self, c_int, c_long};
 
 /// `getppid()`: the shortest system call that nothing answers from memory. Negative where a seccomp filter refuses it.
 #[inline]
@@ -18,6 +18,14 @@ pub fn clock_gettime() -> c_long {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec to a valid, exclusive pointer.
     unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut time) }
+}
+
+/// `clock_gettime(CLOCK_MONOTONIC)` through the vDSO, where the clock source allows. 0 when it went well.
+#[inline]
+pub fn vdso_clock() -> c_int {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: one timespec is written to a valid, exclusive pointer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) }
 }
 
 /// Reads one byte. 1 when there was one; negative on error.

@@ -31,7 +31,7 @@ use tierprobe_model::{Family, Kind};
 
 use super::{NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::{Plan, Samples, time};
-use crate::sys::{clock, raw};
+use crate::sys::raw;
 use file::Entry;
 
 const CALL: Family = Family {
@@ -127,11 +127,10 @@ impl Probe for Syscall {
         }
         add("futex", Ok(time(PLAN, || expect(raw::futex_wake(), 0))));
         add("clock_gettime", Ok(time(PLAN, || expect(raw::clock_gettime(), 0))));
-        let vdso = time(PLAN, || {
-            std::hint::black_box(clock::monotonic());
-            Ok::<(), ProbeError>(())
-        })?;
-        round.add(&VDSO, None, NO_LABELS, vdso);
+        match time(PLAN, || expect(raw::vdso_clock().into(), 0)) {
+            Ok(samples) => round.add(&VDSO, None, NO_LABELS, samples),
+            Err(errno) => round.miss("the clock by the vDSO", errno),
+        }
         if is_gone {
             // Another agent of this user has ended, and taken it along. This one's must be dropped first: it has the
             // same name.

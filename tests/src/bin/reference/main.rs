@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use storage::Operation;
 
 /// Shortest interval: several hundred times what reading the clock takes, and shorter than the time between two
 /// interruptions on a machine that has many, so that the median has none in it.
@@ -135,9 +136,9 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "tcp_threads" => network::tcp(Far::Thread, None, Rhythm::OnEnd),
         "tcp_few" => network::tcp(Far::Thread, rest.first(), Rhythm::Few),
         "connect" => network::connect(),
-        "storage_overwrite" => storage::overwrite(argument()?),
-        "storage_append" => storage::append(argument()?),
-        "storage_read_direct" => storage::read_direct(argument()?),
+        "storage_overwrite" => storage::time(argument()?, Operation::Overwrite),
+        "storage_append" => storage::time(argument()?, Operation::Append),
+        "storage_read_direct" => storage::time(argument()?, Operation::ReadDirect),
         _ => bail!("there is no reference {name}"),
     }
 }

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe, read, write};
 
-use super::{Far, Rhythm, time};
+use super::{Far, Rhythm, call, time};
 
 pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
     let other = other_cpu.cloned();
@@ -36,6 +36,7 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
 
 /// A byte into a pipe and out of it again, by one thread, so often at a time.
 pub(super) fn alone(times: u32, rhythm: Rhythm) -> anyhow::Result<f64> {
+    call::share_descriptors();
     let (reader, writer) = pipe()?;
     let mut byte = [0];
     let seconds = rhythm.time(|| {
