@@ -6,7 +6,7 @@
 use tierprobe_model::Unit;
 
 use super::group::Group;
-use super::host::{LeftOut, Rounds, Side, value};
+use super::host::{LeftOut, Rounds, Seat, Side, value};
 use super::{Member, SeriesKey};
 use crate::observation::probe_of;
 use crate::observation::series::Keys;
@@ -17,7 +17,7 @@ const PAGE_BYTES: f64 = 4096.0;
 /// The medians of a group's instances in some rows.
 #[derive(Debug, Clone)]
 pub struct Cells<'a> {
-    group: Group<'a>,
+    seats: Vec<Seat<'a>>,
     rows: Vec<RowCells>,
 }
 
@@ -108,13 +108,13 @@ impl<'a> Cells<'a> {
                 }
             }
         }
-        Self { group: group.clone(), rows }
+        Self { seats: Seat::of(group), rows }
     }
 
     /// The hosts in the row of the key at this place.
     #[must_use]
     pub fn side(&self, row: usize, rounds: Rounds) -> Side<'a> {
-        self.rows.get(row).map_or_else(Side::default, |row| Side::of_row(&self.group, row, rounds))
+        self.rows.get(row).map_or_else(Side::default, |row| Side::of_row(&self.seats, row, rounds))
     }
 
     /// Whether any instance says that the readings of the row at this place are independent repetitions.

@@ -4,7 +4,7 @@
 //! (same `boot_id`) share a host just as well: their log values are averaged first. An instance whose source
 //! does not say its kernel is taken for a host of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::cells::{Cells, Median, RowCells};
 use super::group::Group;
@@ -77,23 +77,22 @@ impl<'a> Side<'a> {
         Cells::of(group, std::slice::from_ref(key)).side(0, rounds)
     }
 
-    pub(super) fn of_row(group: &Group<'a>, row: &RowCells, rounds: Rounds) -> Self {
+    pub(super) fn of_row(seats: &[Seat<'a>], row: &RowCells, rounds: Rounds) -> Self {
         let mut side = Self { disturbed: row.disturbed, resolution: row.resolution, ..Self::default() };
-        let mut valued: Vec<Valued<'a>> = Vec::with_capacity(row.cells.len());
-        for ((at, member), cell) in group.members.iter().copied().enumerate().zip(&row.cells) {
-            match cell.median(rounds) {
-                Median::Absent => {}
-                Median::LeftOut(reason) => side.left_out.push((member.instance.name.clone(), reason)),
-                Median::Of { value, rounds } => {
-                    valued.push(Valued { member, stratum: group.stratum(at), value, rounds });
+        let mut hosts: Vec<(u32, Host<'a>)> = Vec::with_capacity(seats.len());
+        let mut valued: Vec<Valued<'_, 'a>> = Vec::new();
+        for of_host in seats.chunk_by(|a, b| (a.stratum, a.host) == (b.stratum, b.host)) {
+            valued.clear();
+            for seat in of_host {
+                match row.cells.get(seat.at).map_or(Median::Absent, |cell| cell.median(rounds)) {
+                    Median::Absent => {}
+                    Median::LeftOut(reason) => side.left_out.push((seat.name.to_owned(), reason)),
+                    Median::Of { value, rounds } => valued.push(Valued { seat, value, rounds }),
                 }
             }
+            hosts.extend(host(&valued));
         }
-        valued.sort_by_key(|one| (one.stratum, one.member.host()));
-        let mut hosts: Vec<(u32, Host<'a>)> = valued
-            .chunk_by(|a, b| (a.stratum, a.member.host()) == (b.stratum, b.member.host()))
-            .filter_map(host)
-            .collect();
+        // Nearly so already: a host whose first instance has no value is called by another one.
         hosts.sort_by_key(|(place, host)| (host.stratum, *place));
         side.hosts = hosts.into_iter().map(|(_, host)| host).collect();
         side.left_out.sort();
@@ -157,10 +156,42 @@ impl<'a> Side<'a> {
     }
 }
 
-/// An instance and its value.
-struct Valued<'a> {
-    member: &'a Member,
+/// What a row must know of an instance, without fetching the instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seat<'a> {
+    /// Its place in the group, and so in each row.
+    at: usize,
     stratum: usize,
+    host: u32,
+    /// The place of its name among all names.
+    place: u32,
+    name: &'a str,
+}
+
+impl<'a> Seat<'a> {
+    /// Those of a group: by stratum, then host by host in the order of their first names.
+    pub(super) fn of(group: &Group<'a>) -> Vec<Self> {
+        let seat = |(at, member): (usize, &&'a Member)| Self {
+            at,
+            stratum: group.stratum(at),
+            host: member.host(),
+            place: member.place(),
+            name: &member.instance.name,
+        };
+        let mut seats: Vec<Self> = group.members.iter().enumerate().map(seat).collect();
+        let mut first: HashMap<(usize, u32), u32> = HashMap::new();
+        for seat in &seats {
+            let known = first.entry((seat.stratum, seat.host)).or_insert(seat.place);
+            *known = seat.place.min(*known);
+        }
+        seats.sort_by_key(|seat| (seat.stratum, first.get(&(seat.stratum, seat.host)).copied(), seat.place));
+        seats
+    }
+}
+
+/// An instance and its value.
+struct Valued<'s, 'a> {
+    seat: &'s Seat<'a>,
     value: f64,
     /// That the value rests on.
     rounds: u32,
@@ -205,8 +236,8 @@ pub(crate) fn counting(
 }
 
 /// Instances of one host into the host, and the place of its name among all names.
-fn host<'a>(instances: &[Valued<'a>]) -> Option<(u32, Host<'a>)> {
-    let first = instances.iter().map(|one| one.member).min_by_key(|member| member.place())?;
+fn host<'a>(instances: &[Valued<'_, 'a>]) -> Option<(u32, Host<'a>)> {
+    let first = instances.iter().map(|one| one.seat).min_by_key(|seat| seat.place)?;
     let (log_value, value) = if let [one] = instances {
         (one.value.ln(), one.value)
     } else {
@@ -215,12 +246,12 @@ fn host<'a>(instances: &[Valued<'a>]) -> Option<(u32, Host<'a>)> {
         (log_value, log_value.exp())
     };
     let host = Host {
-        name: &first.instance.name,
+        name: first.name,
         log_value,
         value,
         instances: instances.len(),
         rounds: instances.iter().map(|one| one.rounds as usize).sum(),
-        stratum: instances.first()?.stratum,
+        stratum: first.stratum,
     };
-    Some((first.place(), host))
+    Some((first.place, host))
 }

@@ -48,7 +48,12 @@ impl Ordered {
 
     /// The one at a place, counted from 0, if they were sorted.
     pub(super) fn nth(&self, place: usize) -> Option<f64> {
-        if place >= self.len() {
+        self.two(place, place).map(|(nth, _)| nth)
+    }
+
+    /// Those at two places that are the same or next to one another, the lower one first.
+    fn two(&self, lower: usize, upper: usize) -> Option<(f64, f64)> {
+        if upper >= self.len() {
             return None;
         }
         let (first, last) = self.ends()?;
@@ -56,17 +61,17 @@ impl Ordered {
             Self::Differences(a, b) => a.len() + b.len(),
             Self::Averages(values) => values.len(),
         };
-        // It is above the lower limit and not above the upper one; how many are up to each.
+        // Both are above the lower limit and not above the upper one; how many are up to each.
         let (mut low, mut high) = (first.next_down(), last);
         let (mut below, mut within) = (0, self.len());
         let mut is_even = true;
         while within - below > few {
             let (least, most) = (key(low) + 1, key(high) - 1);
             if least > most {
-                return Some(high);
+                return Some((high, high));
             }
             let limit = if is_even {
-                let share = (real(place - below) + 0.5) / real(within - below);
+                let share = (real(lower - below) + 0.5) / real(within - below);
                 // Weighted, as the difference of two large limits may not be finite.
                 value(key(low * (1.0 - share) + high * share).clamp(least, most))
             } else {
@@ -74,25 +79,31 @@ impl Ordered {
             };
             is_even = !is_even;
             let count = self.up_to(limit);
-            if count > place {
+            if count > upper {
                 (high, within) = (limit, count);
-            } else {
+            } else if count <= lower {
                 (low, below) = (limit, count);
+            } else {
+                // The limit is between the two.
+                return self.nth(lower).zip(self.nth(upper));
             }
         }
         let mut left = self.between(low, high);
-        let at = place - below;
-        (at < left.len()).then(|| *left.select_nth_unstable_by(at, f64::total_cmp).1)
+        let at = upper - below;
+        if at >= left.len() {
+            return None;
+        }
+        let (smaller, upper_value, _) = left.select_nth_unstable_by(at, f64::total_cmp);
+        let upper_value = *upper_value;
+        let next = if lower == upper { None } else { smaller.iter().copied().max_by(f64::total_cmp) };
+        Some((next.unwrap_or(upper_value), upper_value))
     }
 
     /// The middle one, or the mean of the middle two.
     pub(super) fn median(&self) -> Option<f64> {
-        let upper = self.nth(self.len() / 2)?;
-        if self.len() % 2 == 1 {
-            return Some(upper);
-        }
-        let lower = self.nth(self.len() / 2 - 1)?;
-        Some(lower / 2.0 + upper / 2.0)
+        let (upper, is_odd) = (self.len() / 2, self.len() % 2 == 1);
+        let (low, high) = self.two(if is_odd { upper } else { upper.checked_sub(1)? }, upper)?;
+        Some(if is_odd { high } else { low / 2.0 + high / 2.0 })
     }
 
     /// The first and the last; `None` without any.
@@ -244,7 +255,10 @@ mod tests {
                 let list = listed(&ordered);
                 for at in (0..list.len()).step_by(97) {
                     prop_assert_eq!(ordered.nth(at), Some(list[at]));
+                    let next = list.get(at + 1).map(|next| (list[at], *next));
+                    prop_assert_eq!(ordered.two(at, at + 1), next);
                 }
+                prop_assert_eq!(ordered.median(), crate::stats::summary::median(&list));
             }
         }
 
