@@ -38,7 +38,7 @@
 //!
 //! # Cost
 //!
-//! Over loopback 17 round trips a protocol on one CPU, 11 across, 11 connections: 1 to 2.5 ms of CPU time, every 15 s.
+//! Over loopback 17 round trips a protocol on one CPU, 11 across, 11 connections: 2 to 4 ms of CPU time, every 15 s.
 //! A peer costs 44 round trips and 11 connections: 1 to 1.5 ms of CPU time, and up to 215 series on the same kernel, 125 on
 //! another one; the control over loopback 22 round trips and 46 series once. Four peers at most.
 
