@@ -1,4 +1,5 @@
-//! System calls without the C library in between, so that nothing caches or wraps what is measured.
+//! System calls without the C library in between, so that nothing caches or wraps what is measured; and the clock that
+//! the C library finds in the vDSO.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

@@ -27,15 +27,12 @@ pub(super) fn of(groups: &[Group<'_>], options: &Options) -> Option<Warning> {
     let mut tested = 0;
     let mut scratch = Scratch::default();
     for group in groups {
-        let Some(keys) = group.keys() else { continue };
         for member in &group.members {
-            for id in member.ids() {
-                let Some(key) = keys.get(id) else { continue };
+            for (_, key, readings) in group.series_of(member) {
                 let is_wanted = key.statistic == options.statistic && key.statistic != Statistic::Value;
                 if !is_wanted || member.independent.contains(&key.family) {
                     continue;
                 }
-                let Some(readings) = group.readings_of(member, id, key.statistic) else { continue };
                 let Some((timestamp, step, p_value)) = scratch.changed(readings) else { continue };
                 tested += 1;
                 // A q value is never below its p value, so the others only count.

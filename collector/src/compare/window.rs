@@ -104,11 +104,8 @@ fn span(group: &Group<'_>) -> Option<(f64, f64)> {
 }
 
 fn span_of_gauges(group: &Group<'_>) -> Option<(f64, f64)> {
-    let ends = group.members.iter().flat_map(|member| {
-        let of_key = |(key, _)| group.readings(member, key).and_then(|readings| readings.ends());
-        member.series().filter_map(of_key)
-    });
-    enclosing(ends)
+    let readings = group.members.iter().flat_map(|member| group.series_of(member));
+    enclosing(readings.filter_map(|(_, _, readings)| readings.ends()))
 }
 
 /// From the earliest beginning to the latest end.

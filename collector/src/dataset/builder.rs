@@ -80,7 +80,6 @@ impl Builder {
         let sources = self.summaries();
         let keys = Arc::new(self.vocabulary.keys());
         let mut discarded = self.discarded;
-        let mut hosts: HashMap<String, u32> = HashMap::new();
         let mut names: HashSet<String> = HashSet::new();
         let mut members = Vec::with_capacity(self.pending.len());
         for mut pending in self.pending {
@@ -93,13 +92,11 @@ impl Builder {
                 discarded.duplicates += duplicates;
                 merged
             };
-            let next = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-            let host = *hosts.entry(host_key(&pending.instance)).or_insert(next);
             let mut member = Member {
                 instance: pending.instance,
                 independent: pending.independent,
                 stale_seconds: pending.stale_seconds,
-                host,
+                host: 0,
                 place: 0,
                 uses: Box::default(),
                 keys: Arc::clone(&keys),
@@ -110,7 +107,10 @@ impl Builder {
         }
         let mut by_name: Vec<&mut Member> = members.iter_mut().collect();
         by_name.sort_by(|a, b| a.instance.name.cmp(&b.instance.name));
+        let mut hosts: HashMap<String, u32> = HashMap::new();
         for (place, member) in (0..).zip(by_name) {
+            let next = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+            member.host = *hosts.entry(host_key(&member.instance)).or_insert(next);
             member.place = place;
         }
         let help = keys.help().clone();

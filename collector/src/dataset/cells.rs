@@ -80,19 +80,17 @@ impl<'a> Cells<'a> {
         let mut resolutions = Resolutions::of(keys);
         let mut scratch = Vec::new();
         for (at, member) in group.members.iter().enumerate() {
-            let resolutions = resolutions.at(member);
+            resolutions.turn_to(member);
             for (row, key) in rows.iter_mut().zip(keys).filter(|_| !member.independent.is_empty()) {
                 row.is_independent |= member.independent.contains(&key.family);
             }
-            // In the order in which they lie in memory.
-            for id in member.ids() {
+            for (id, key, readings) in group.series_of(member) {
                 let Some(place) = places.get(id.index()).copied().flatten() else { continue };
-                let (Some(key), Some(row)) = (keys.get(place), rows.get_mut(place)) else { continue };
-                let Some(readings) = group.readings_of(member, id, key.statistic) else { continue };
+                let Some(row) = rows.get_mut(place) else { continue };
                 let disturbed = readings.disturbed();
                 row.disturbed.0 += disturbed;
                 row.disturbed.1 += readings.len();
-                row.resolution = row.resolution.max(resolutions.get(place).copied().unwrap_or(0.0));
+                row.resolution = row.resolution.max(resolutions.of_row(place));
                 let mut median =
                     |rounds| match value(readings, disturbed, key.statistic, rounds, &mut scratch) {
                         // A series of four thousand million rounds does not fit into memory.
@@ -130,19 +128,18 @@ impl RowCells {
     }
 }
 
-/// The smallest differences that a value of each row can show.
+/// The smallest differences that a value of each row can show, as one instance after the other says.
 struct Resolutions<'k> {
     rows: Vec<Resolution<'k>>,
-    /// The probes that the latest instance speaks of: nearly all of a fleet speak of the same ones.
+    /// The probes that the instance speaks of: nearly all of a fleet speak of the same ones.
     probes: Vec<String>,
     /// The place of each row's probe among them.
     places: Vec<Option<usize>>,
-    /// What the latest instance says, a number a row.
-    latest: Vec<f64>,
+    /// What it says of each.
+    said: Vec<f64>,
 }
 
 /// Of one row.
-#[derive(Clone, Copy)]
 enum Resolution<'k> {
     /// The same everywhere.
     Known(f64),
@@ -152,39 +149,44 @@ enum Resolution<'k> {
 
 impl<'k> Resolutions<'k> {
     fn of(keys: &'k [SeriesKey]) -> Self {
-        let rows: Vec<Resolution<'k>> = keys
-            .iter()
-            .map(|key| match Unit::of_family(&key.family) {
-                Unit::Bytes => Resolution::Known(PAGE_BYTES),
-                Unit::Seconds => Resolution::OfProbe(&key.family),
-                Unit::Ratio | Unit::Count => Resolution::Known(0.0),
-            })
-            .collect();
-        Self { places: vec![None; rows.len()], rows, probes: Vec::new(), latest: Vec::new() }
+        let row = |key: &'k SeriesKey| match Unit::of_family(&key.family) {
+            Unit::Bytes => Resolution::Known(PAGE_BYTES),
+            Unit::Seconds => Resolution::OfProbe(&key.family),
+            Unit::Ratio | Unit::Count => Resolution::Known(0.0),
+        };
+        Self {
+            rows: keys.iter().map(row).collect(),
+            probes: Vec::new(),
+            places: vec![None; keys.len()],
+            said: Vec::new(),
+        }
     }
 
-    /// Those of an instance, a number a row; zero where it does not say.
-    fn at(&mut self, member: &Member) -> &[f64] {
+    fn turn_to(&mut self, member: &Member) {
         let by_probe = &member.instance.resolution_seconds;
-        if !by_probe.keys().eq(&self.probes) {
-            self.probes = by_probe.keys().cloned().collect();
-            self.places.clear();
-            self.places.extend(self.rows.iter().map(|row| match row {
-                Resolution::Known(_) => None,
-                Resolution::OfProbe(family) => {
-                    let probe = probe_of(family, self.probes.iter().map(String::as_str))?;
-                    self.probes.iter().position(|one| one == probe)
-                }
-            }));
+        self.said.clear();
+        self.said.extend(by_probe.values());
+        if by_probe.keys().eq(&self.probes) {
+            return;
         }
-        let said: Vec<f64> = by_probe.values().copied().collect();
-        let resolution = |(row, place): (&Resolution<'_>, &Option<usize>)| match row {
-            Resolution::Known(resolution) => *resolution,
-            Resolution::OfProbe(_) => place.and_then(|place| said.get(place).copied()).unwrap_or(0.0),
+        self.probes = by_probe.keys().cloned().collect();
+        let place = |row: &Resolution<'_>| match row {
+            Resolution::Known(_) => None,
+            Resolution::OfProbe(family) => {
+                let probe = probe_of(family, self.probes.iter().map(String::as_str))?;
+                self.probes.iter().position(|one| one == probe)
+            }
         };
-        self.latest.clear();
-        self.latest.extend(self.rows.iter().zip(&self.places).map(resolution));
-        &self.latest
+        self.places = self.rows.iter().map(place).collect();
+    }
+
+    /// That of the row at a place; zero where the instance does not say.
+    fn of_row(&self, row: usize) -> f64 {
+        if let Some(Resolution::Known(resolution)) = self.rows.get(row) {
+            return *resolution;
+        }
+        let said = self.places.get(row).copied().flatten().and_then(|place| self.said.get(place));
+        said.copied().unwrap_or(0.0)
     }
 }
 

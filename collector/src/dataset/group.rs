@@ -10,6 +10,7 @@ use super::member::Uses;
 use super::{Dataset, Member, SeriesKey};
 use crate::error::CompareError;
 use crate::observation::series::Keys;
+use crate::observation::track::{Cut, Track};
 use crate::observation::{Readings, SeriesId, Statistic};
 use crate::printable::printable;
 
@@ -96,12 +97,25 @@ impl<'a> Group<'a> {
         id: SeriesId,
         statistic: Statistic,
     ) -> Option<Readings<'m>> {
-        let readings = member.readings_of(id)?;
-        if self.span == Span::WHOLE {
-            return Some(readings);
-        }
-        let within = readings.within(self.span.from, self.span.until);
-        Some(if within.is_empty() && statistic == Statistic::Value { readings } else { within })
+        member.readings_of(id).map(|readings| self.cut(readings, statistic))
+    }
+
+    /// All series of a member, each with its readings within the span, in the order in which they lie in memory.
+    pub(crate) fn series_of<'m>(
+        &self,
+        member: &'m Member,
+    ) -> impl Iterator<Item = (SeriesId, &'m SeriesKey, Readings<'m>)> {
+        member.identified().map(|(id, key, readings)| (id, key, self.cut(readings, key.statistic)))
+    }
+
+    fn cut<'m>(&self, readings: Readings<'m>, statistic: Statistic) -> Readings<'m> {
+        readings.on(self.rounds(readings.track(), statistic == Statistic::Value))
+    }
+
+    /// The rounds of a track that count for its gauges, or for its durations.
+    fn rounds<'t>(&self, track: &'t Track, are_gauges: bool) -> Cut<'t> {
+        let within = track.within(self.span.from, self.span.until);
+        if are_gauges && within.is_empty() { track.whole() } else { within }
     }
 
     /// A key's place in the dataset; `None` where no instance has the series.
@@ -131,11 +145,9 @@ impl<'a> Group<'a> {
     /// How many readings of all members within the span are of disturbed rounds, and how many there are.
     pub(crate) fn disturbed(&self) -> (usize, usize) {
         let (mut disturbed, mut all) = (0, 0);
-        let Span { from, until } = self.span;
         for (track, Uses { durations, gauges }) in self.members.iter().flat_map(|member| member.tracks()) {
-            let cut = track.within(from, until);
-            let of_gauges = if cut.len() == 0 { track.whole() } else { cut };
-            for (rounds, series) in [(cut, durations as usize), (of_gauges, gauges as usize)] {
+            for (are_gauges, series) in [(false, durations as usize), (true, gauges as usize)] {
+                let rounds = self.rounds(track, are_gauges);
                 disturbed += rounds.disturbed() * series;
                 all += rounds.len() * series;
             }

@@ -4,7 +4,7 @@
 //! (same `boot_id`) share a host just as well: their log values are averaged first. An instance whose source
 //! does not say its kernel is taken for a host of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::cells::{Cells, Median, RowCells};
 use super::group::Group;
@@ -92,7 +92,7 @@ impl<'a> Side<'a> {
             }
             hosts.extend(host(&valued));
         }
-        // Nearly so already: a host whose first instance has no value is called by another one.
+        // Nearly so already, as hosts are numbered by name: one whose first instance has no value is called by another.
         hosts.sort_by_key(|(place, host)| (host.stratum, *place));
         side.hosts = hosts.into_iter().map(|(_, host)| host).collect();
         side.left_out.sort();
@@ -169,7 +169,7 @@ pub(super) struct Seat<'a> {
 }
 
 impl<'a> Seat<'a> {
-    /// Those of a group: by stratum, then host by host in the order of their first names.
+    /// Those of a group, by stratum and host.
     pub(super) fn of(group: &Group<'a>) -> Vec<Self> {
         let seat = |(at, member): (usize, &&'a Member)| Self {
             at,
@@ -179,12 +179,7 @@ impl<'a> Seat<'a> {
             name: &member.instance.name,
         };
         let mut seats: Vec<Self> = group.members.iter().enumerate().map(seat).collect();
-        let mut first: HashMap<(usize, u32), u32> = HashMap::new();
-        for seat in &seats {
-            let known = first.entry((seat.stratum, seat.host)).or_insert(seat.place);
-            *known = seat.place.min(*known);
-        }
-        seats.sort_by_key(|seat| (seat.stratum, first.get(&(seat.stratum, seat.host)).copied(), seat.place));
+        seats.sort_by_key(|seat| (seat.stratum, seat.host));
         seats
     }
 }

@@ -17,7 +17,7 @@ pub struct Member {
     pub independent: BTreeSet<String>,
     /// How long the target had not answered at the end, in seconds.
     pub stale_seconds: Option<f64>,
-    /// Its host: the same number for instances on one kernel.
+    /// Its host: the same number for instances on one kernel, in the order of their first names.
     pub(super) host: u32,
     /// The place of its name among those of all members, in order.
     pub(super) place: u32,
@@ -44,7 +44,12 @@ impl Member {
 
     /// Its series, each with its readings.
     pub fn series(&self) -> impl Iterator<Item = (&SeriesKey, Readings<'_>)> {
-        self.series.iter().filter_map(|(id, readings)| Some((self.keys.get(id)?, readings)))
+        self.identified().map(|(_, key, readings)| (key, readings))
+    }
+
+    /// The same with the keys' places in the dataset.
+    pub(crate) fn identified(&self) -> impl Iterator<Item = (SeriesId, &SeriesKey, Readings<'_>)> {
+        self.series.iter().filter_map(|(id, readings)| Some((id, self.keys.get(id)?, readings)))
     }
 
     /// The readings of a series, in time order, each round once; `None` for one that it does not have.

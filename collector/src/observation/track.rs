@@ -107,6 +107,10 @@ impl<'a> Cut<'a> {
         self.end - self.begin
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     const fn is_whole(&self) -> bool {
         self.len() == self.track.timestamps.len()
     }
@@ -211,10 +215,19 @@ impl<'a> Readings<'a> {
     /// Those whose rounds ended from `from` on and before `until`.
     #[must_use]
     pub fn within(&self, from: f64, until: f64) -> Self {
+        self.on(self.rounds.track.within(from, until))
+    }
+
+    /// What its rounds are some of, or all.
+    pub(crate) const fn track(&self) -> &'a Track {
+        self.rounds.track
+    }
+
+    /// Those on these rounds, which are of the same track.
+    pub(crate) fn on(&self, rounds: Cut<'a>) -> Self {
         let Cut { track, begin: first, end: behind } = self.rounds;
-        let of_track = track.within(from, until);
-        let begin = of_track.begin.clamp(first, behind);
-        let end = of_track.end.clamp(begin, behind);
+        let begin = rounds.begin.clamp(first, behind);
+        let end = rounds.end.clamp(begin, behind);
         let values = self.values.part(begin - first, end - first).unwrap_or(Slice::Single(&[]));
         Self { rounds: Cut { track, begin, end }, values }
     }
