@@ -144,10 +144,9 @@ impl Answer {
     }
 }
 
-/// Everything that is wrong about a case.
-fn wrong(case: &Case<'_>) -> Vec<String> {
-    let (place, control) = &*CONTROL;
-    let answer = Answer::of(place, &case.name, case.agent);
+/// Everything that is wrong about what was said in a case.
+fn wrong(case: &Case<'_>, answer: &Answer) -> Vec<String> {
+    let (_, control) = &*CONTROL;
     let mut wrong = Vec::new();
     for (probe, said) in &answer.check {
         let Said { outcome, detail, absent } = said;
@@ -186,8 +185,12 @@ fn wrong(case: &Case<'_>) -> Vec<String> {
     wrong
 }
 
-/// Fails with every case that is wrong, not only the first.
-fn hold(cases: &[Case<'_>]) {
-    let wrong: Vec<String> = cases.iter().flat_map(wrong).collect();
+/// What is said in each case. Fails with every case that is wrong, not only the first.
+fn hold(cases: &[Case<'_>]) -> Vec<Answer> {
+    let (place, _) = &*CONTROL;
+    let answers: Vec<Answer> = cases.iter().map(|case| Answer::of(place, &case.name, case.agent)).collect();
+    let wrong: Vec<String> =
+        cases.iter().zip(&answers).flat_map(|(case, answer)| wrong(case, answer)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    answers
 }

@@ -95,14 +95,7 @@ impl Service {
             descriptors.chain(listening).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let pause = is_paused.then_some(self.paused);
         let next = self.connections.iter().map(Connection::deadline).chain(pause).min();
-        let timeout = next.map_or(PollTimeout::NONE, |next| {
-            // Rounded up, so that it does not wake for nothing.
-            let millis = next.saturating_sub(now).div_ceil(1_000_000);
-            i32::try_from(millis)
-                .ok()
-                .and_then(|millis| PollTimeout::try_from(millis).ok())
-                .unwrap_or(PollTimeout::MAX)
-        });
+        let timeout = next.map_or(PollTimeout::NONE, |next| thread::poll_timeout(next.saturating_sub(now)));
         match poll(&mut descriptors, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             // Out of memory, of which there may be more later; where there is no sleep either, there is no service.

@@ -5,7 +5,7 @@
 //! there. Batches of 16 pages, 10 of them; huge pages are off for the mapping.
 //! A huge page of 2 MiB, one a round, a mapping of its own and timed alone, is a gauge; absent where the kernel gives
 //! none, which is looked at each time. Clearing 2 MiB is the larger part of it.
-//! Fresh memory: half a MiB that the agent has not had in this round, while it holds the pages before, each page timed alone:
+//! Fresh memory: a quarter of a MiB that the agent has not had in this round, while it holds the pages before, each page timed alone:
 //! the median, and the longest, which is where the host had to provide memory for the guest (a balloon, nested paging).
 //! The ratio of the smallest first touch to the smallest `getppid`, taken at once on the same CPU, is a gauge.
 //! Under nested paging each fault may cost a second one in the hypervisor; with shadow paging each costs exits. The
@@ -20,7 +20,7 @@
 //!
 //! # Cost
 //!
-//! 450 faults and a huge one, 1 to 2 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
+//! 390 faults and a huge one, 1 to 2 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
 
 use nix::errno::Errno;
 use tierprobe_model::{Family, Kind};
@@ -88,7 +88,7 @@ const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 10 };
 const PAGES: usize = 1 + 16 * 10;
 
 /// Fresh pages: the first is thrown away, with the page table that it needs.
-const FRESH_PAGES: u32 = 128;
+const FRESH_PAGES: u32 = 64;
 
 /// The calls that a fault is compared with.
 const CALLS: Plan = Plan { operations: 64, warm_up: 1, samples: 4 };

@@ -83,6 +83,13 @@ pub fn sleep_until(deadline_nanos: u64) -> Result<(), Errno> {
     }
 }
 
+/// So many nanoseconds as a time for poll(2), rounded up to milliseconds: rounded down, it would return for nothing.
+#[must_use]
+pub fn poll_timeout(nanos: u64) -> PollTimeout {
+    let millis = i32::try_from(nanos.div_ceil(1_000_000)).ok();
+    millis.and_then(|millis| PollTimeout::try_from(millis).ok()).unwrap_or(PollTimeout::MAX)
+}
+
 /// Leaves the CPU for a while, rounded up to milliseconds.
 ///
 /// Not by the standard library, which panics where a filter of system calls refuses its way to sleep.
@@ -98,8 +105,7 @@ pub fn pause(length: Duration) -> Result<(), Errno> {
         if left == 0 {
             return Ok(());
         }
-        let millis = i32::try_from(left.div_ceil(1_000_000)).unwrap_or(i32::MAX);
-        match poll(&mut [], PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)) {
+        match poll(&mut [], poll_timeout(left)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(_) => return sleep_until(end),
         }

@@ -236,6 +236,25 @@ fn rounds_are_apart_without_the_usual_sleep() {
     assert_eq!(rounds.max(), Some(3));
 }
 
+/// Only poll of no file is refused: the standard library does not start without that of the first three.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn without_any_sleep_what_was_measured_is_written_and_the_rest_is_an_error() {
+    let (place, _) = &*CONTROL;
+    let mut command = Command::new(&place.agent);
+    let refusal = |call, argument| Refusal { call, argument, errno: Errno::EPERM };
+    let sleeps = [refusal(libc::SYS_clock_nanosleep, None), refusal(libc::SYS_poll, Some((1, 0)))];
+    seccomp::confine(&mut command, seccomp::refusing(&sleeps));
+    command.args(["measure", "--probe", "vm_exit", "--rounds", "3", "--pause", "200ms", "--format", "json"]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("measured 1 of 3 rounds: the kernel refuses to pause between them"), "{said}");
+    let record: Record = serde_json::from_slice(&output.stdout).unwrap();
+    let rounds = record.families.iter().flat_map(|family| &family.series).map(|series| series.rounds.len());
+    assert_eq!(rounds.max(), Some(1));
+}
+
 /// A call that is refused with "no error" returns 0, which is what ARCH_GET_CPUID says where CPUID faults.
 #[cfg(target_arch = "x86_64")]
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use tierprobe_tests::confine::files::{after, hide};
 use tierprobe_tests::need::{have, need};
 
-use super::{Answer, CONTROL, Case, Failed, Lacks, Unsupported, hold};
+use super::{CONTROL, Case, Failed, Lacks, Unsupported, hold};
 
 /// A user that nobody is.
 const NOBODY: u32 = 61_999;
@@ -29,7 +29,7 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
     let dev = agent(hide("/dev"));
     let cgroup = agent(hide("/sys/fs/cgroup"));
     let root = agent("mount -o remount,bind,ro /".to_owned());
-    hold(&[
+    let answers = hold(&[
         Case {
             name: "no /proc".to_owned(),
             agent: &proc,
@@ -78,7 +78,7 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
         },
     ]);
     // Waits are told by a file, switches by the kernel.
-    assert!(Answer::of(place, "no /proc", &proc).by_switches);
+    assert!(answers.first().unwrap().by_switches, "without /proc");
     assert_eq!(control.by_switches, !Path::new("/proc/thread-self/schedstat").exists());
 }
 

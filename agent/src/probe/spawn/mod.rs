@@ -23,7 +23,7 @@ use std::os::fd::AsFd as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -31,7 +31,7 @@ use tierprobe_model::{Family, Kind};
 
 use super::{Helpers, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::Samples;
-use crate::sys::clock;
+use crate::sys::{clock, thread};
 
 const TIME: Family = Family {
     name: "tierprobe_spawn_seconds",
@@ -175,8 +175,7 @@ fn read_until_end(child: &mut Child) -> Result<String, ProbeError> {
     let deadline = clock::monotonic_nanos() + u64::try_from(LIMIT.as_nanos()).unwrap_or(u64::MAX);
     let mut text = Vec::new();
     loop {
-        let left = Duration::from_nanos(deadline.saturating_sub(clock::monotonic_nanos()));
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let timeout = thread::poll_timeout(deadline.saturating_sub(clock::monotonic_nanos()));
         let mut ready = [PollFd::new(output.as_fd(), PollFlags::POLLIN)];
         if poll(&mut ready, timeout).map_err(|errno| failed(errno.into()))? == 0 {
             return Err(ProbeError::Failed(format!("helper process: no answer within {LIMIT:?}")));

@@ -65,8 +65,8 @@ impl Rhythm {
 /// Turns of a few operations, the pause before each, and how many operations of it count after how many.
 const TURNS: usize = 40;
 const PAUSE: Duration = Duration::from_millis(60);
-const WARM_UP: usize = 3;
-const COUNTED: usize = 8;
+const WARM_UP: usize = 2;
+const COUNTED: usize = 5;
 
 /// The median of operations in the agent's rhythm.
 fn time_few(mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {

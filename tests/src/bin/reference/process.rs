@@ -28,13 +28,13 @@ pub(super) fn fork() -> anyhow::Result<f64> {
 /// A child that borrows this process's memory until it ends, waited for.
 pub(super) fn vfork() -> anyhow::Result<f64> {
     let mut stack = vec![0_u8; STACK];
-    time(|| borrower_that(&mut stack, -1))
+    time(|| borrower_that(&mut stack, None))
 }
 
 const STACK: usize = 16 * PAGE;
 
-/// Such a child that writes a mark to a file, unless the file is none.
-fn borrower_that(stack: &mut [u8], mut mark: RawFd) -> anyhow::Result<()> {
+/// Such a child that writes a mark to a file, if there is one.
+fn borrower_that(stack: &mut [u8], mut mark: Option<RawFd>) -> anyhow::Result<()> {
     let flags = nix::libc::CLONE_VM | nix::libc::CLONE_VFORK | nix::libc::SIGCHLD;
     let top = stack.as_mut_ptr_range().end.cast::<nix::libc::c_void>();
     // SAFETY: stack and mark outlive the child, as this thread is held until the child has ended; it only writes and ends.
@@ -47,8 +47,8 @@ fn borrower_that(stack: &mut [u8], mut mark: RawFd) -> anyhow::Result<()> {
 
 extern "C" fn mark_and_end(mark: *mut nix::libc::c_void) -> nix::libc::c_int {
     // SAFETY: the parent passes one, which lives until this has ended.
-    let mark: RawFd = unsafe { *mark.cast() };
-    if mark >= 0 {
+    let mark: Option<RawFd> = unsafe { *mark.cast() };
+    if let Some(mark) = mark {
         // SAFETY: a byte that is there.
         let _nobody_reads = unsafe { nix::libc::write(mark, [1_u8].as_ptr().cast(), 1) };
     }
@@ -103,7 +103,7 @@ pub(super) fn fork_once() -> anyhow::Result<f64> {
 
 pub(super) fn vfork_once() -> anyhow::Result<f64> {
     let mut stack = vec![0_u8; STACK];
-    once(|mark| borrower_that(&mut stack, mark.as_raw_fd()))
+    once(|mark| borrower_that(&mut stack, Some(mark.as_raw_fd())))
 }
 
 fn once(mut start: impl FnMut(&OwnedFd) -> anyhow::Result<()>) -> anyhow::Result<f64> {

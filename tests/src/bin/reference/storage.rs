@@ -3,11 +3,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use nix::libc::O_DIRECT;
+use tempfile::NamedTempFile;
 
 const BLOCK: usize = 4096;
 /// Of a file.
@@ -18,22 +18,6 @@ const TURNS: u64 = 20;
 const PAUSE: Duration = Duration::from_millis(20);
 const WRITES: u64 = 4;
 const READS: u64 = 6;
-
-/// A file that is gone with the value.
-struct Named(PathBuf);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        let _nobody_needs_it = std::fs::remove_file(&self.0);
-    }
-}
-
-fn make(directory: &str, name: &str) -> anyhow::Result<(Named, File)> {
-    let path = Path::new(directory).join(format!("reference-{}-{name}", std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path);
-    let file = file.with_context(|| path.display().to_string())?;
-    Ok((Named(path), file))
-}
 
 /// What is done to a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +33,12 @@ pub(super) enum Operation {
 /// The median of an operation: of all but the first of each turn, among the others, each of which has its turn at being
 /// the first after the pause.
 pub(super) fn time(directory: &str, wanted: Operation) -> anyhow::Result<f64> {
-    let (name, whole) = make(directory, "whole")?;
+    let named = NamedTempFile::new_in(directory).with_context(|| directory.to_owned())?;
+    let direct = File::options().read(true).custom_flags(O_DIRECT).open(named.path())?;
+    let whole = named.into_file();
     whole.write_all_at(&[1; 16 * BLOCK], 0)?;
     whole.sync_all()?;
-    let (_name, growing) = make(directory, "growing")?;
-    let direct = File::options().read(true).custom_flags(O_DIRECT).open(&name.0)?;
+    let growing = tempfile::tempfile_in(directory)?;
     let mut room = vec![0; 2 * BLOCK];
     let offset = room.as_ptr().align_offset(BLOCK);
     let aligned = room.get_mut(offset..offset + BLOCK).context("no aligned memory")?;
