@@ -19,11 +19,13 @@ pub(crate) struct Answers {
 
 impl Site for Answers {
     async fn answer(&self, request: &Request) -> Option<Response> {
-        match request.path() {
+        let answer = match request.path() {
             path if path == self.telemetry_path => Some(self.metrics()),
             "/" => Some(self.landing_page()),
             _ => None,
-        }
+        };
+        self.board.has_answered();
+        answer
     }
 
     fn not_ready(&self) -> Option<String> {

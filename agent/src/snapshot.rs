@@ -1,5 +1,7 @@
 //! What the agent knows at one instant: the only state that measuring and answering share.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::hostinfo::HostInfo;
 use crate::measure::Summary;
 use crate::probe::{GaugeSeries, LabelValue, ProbeError, Spec};
 use crate::runner::Report;
-use crate::sys::clock::ClockCost;
+use crate::sys::clock::{self, ClockCost};
 
 /// Why a round was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,24 +292,40 @@ impl ProbeState {
 
 /// Where the measuring thread puts the latest snapshot and scrapes take it from.
 #[derive(Debug)]
-pub struct Board(RwLock<Arc<Snapshot>>);
+pub struct Board {
+    latest: RwLock<Arc<Snapshot>>,
+    /// CPU time of the thread that answers, in nanoseconds.
+    answering: AtomicU64,
+}
 
 impl Board {
     /// A board with a first snapshot.
     #[must_use]
     pub fn new(first: Snapshot) -> Self {
-        Self(RwLock::new(Arc::new(first)))
+        Self { latest: RwLock::new(Arc::new(first)), answering: AtomicU64::new(0) }
     }
 
     /// The latest snapshot.
     #[must_use]
     pub fn latest(&self) -> Arc<Snapshot> {
         // A snapshot is replaced whole, so that a poisoned lock still holds a good one.
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts up a new one.
     pub fn publish(&self, snapshot: Snapshot) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+    }
+
+    /// Takes down what the calling thread, the one that answers, has used so far.
+    pub fn has_answered(&self) {
+        let nanos = u64::try_from(clock::thread_cpu().as_nanos()).unwrap_or(u64::MAX);
+        self.answering.store(nanos, Relaxed);
+    }
+
+    /// CPU time that the thread that answers had used when it last did.
+    #[must_use]
+    pub fn answering_cpu(&self) -> Duration {
+        Duration::from_nanos(self.answering.load(Relaxed))
     }
 }

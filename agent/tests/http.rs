@@ -124,7 +124,7 @@ fn only_the_probes_that_are_on_run() {
 
 #[test]
 fn over_budget_rounds_are_skipped_and_counted() {
-    // Sixty milliseconds at the start, and fifty microseconds an interval from then on.
+    // Three milliseconds of credit for the first round, and fifty microseconds an interval from then on.
     let agent = Agent::ready(&["--probe.interval=500ms", "--probe.budget=0.0001"]);
     let skipped = "tierprobe_probe_skipped_rounds_total{probe=\"syscall\",reason=\"budget\"}";
     agent.wait(|agent| agent.value(skipped).is_some_and(|count| count >= 2.0));

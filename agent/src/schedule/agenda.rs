@@ -33,7 +33,7 @@ pub(super) struct Due {
     pub(super) end: u64,
     /// How far away `start` was at the most when it was set.
     ahead: Duration,
-    /// Whether something has happened that cannot be measured later.
+    /// Whether something has happened that cannot be measured later, or nothing has been measured yet.
     pub(super) is_urgent: bool,
 }
 
@@ -91,9 +91,10 @@ impl Agenda {
         let (now, timing) = (clock::realtime_nanos(), self.timing);
         for entry in &mut self.entries {
             entry.due = if timing.slot.is_none() {
-                Due::soon(now, Duration::from_nanos(START_PAUSE_NANOS), false)
+                Due::soon(now, Duration::from_nanos(START_PAUSE_NANOS), true)
             } else {
-                Due::after(now, timing.interval(entry.spec).unwrap_or(RETRY), timing)
+                let first = Due::after(now, timing.interval(entry.spec).unwrap_or(RETRY), timing);
+                Due { is_urgent: true, ..first }
             };
         }
     }

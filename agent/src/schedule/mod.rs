@@ -23,7 +23,7 @@ pub use stop::Stop;
 pub use timing::{Slot, Timing};
 
 /// Longest sleep: after it the wall clock is looked at again, in case it was set, and whether the place has changed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// How often probes are asked for news, if any wants to be.
 const NEWS_INTERVAL: Duration = Duration::from_secs(1);
@@ -71,6 +71,7 @@ pub fn run(
         let now = clock::realtime_nanos();
         match agenda.next() {
             Some(next) if next <= now => {
+                account.pay_for_answers(board.answering_cpu());
                 turn(&mut runner, &mut agenda, now, timing.pressure, &mut account, &mut snapshot);
                 board.publish(snapshot.clone());
                 if !stop.sleep(Duration::ZERO) {

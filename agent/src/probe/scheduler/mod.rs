@@ -1,7 +1,7 @@
 //! # What is measured
 //!
 //! The delay between the instant for which a sleeping thread asked to be woken and the instant at which it ran: an
-//! absolute `clock_nanosleep`, 16 times after a cold one, 10 to 14 ms apart so that neither the timer tick nor the rest of
+//! absolute `clock_nanosleep`, 13 times after a cold one, 10 to 14 ms apart so that neither the timer tick nor the rest of
 //! the machine beats in step with it. The timer slack is 1 ns: with the default of 50 µs the kernel may put the wake-up
 //! off, and every tier looks alike; where it stays, there is no such series.
 //! Intended and service time are apart: the delay counts from the deadline, and so has in it how late the thread was
@@ -9,7 +9,7 @@
 //! that had passed before the thread could even sleep for them are counted.
 //!
 //! The time of one exchange between two threads through two pipes, a byte each way, on one CPU (`same_cpu`: two
-//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 14 and 6 of them after two of
+//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 14 and 5 of them after one of
 //! warm-up. The control is one thread that writes to a pipe and reads from it, in batches of 16: what the pipes
 //! cost without a switch. It is published beside, never subtracted.
 //!
@@ -21,7 +21,7 @@
 //!
 //! # Cost
 //!
-//! 17 wake-ups, 17 and 9 exchanges, 144 controls: 1.5 to 2.5 ms of CPU time and a fifth of a second of sleep, every
+//! 14 wake-ups, 16 and 7 exchanges, 144 controls: 1 to 2.5 ms of CPU time and a sixth of a second of sleep, every
 //! 15 s.
 
 mod ping_pong;
@@ -93,7 +93,7 @@ pub(super) const SPEC: Spec = Spec {
     prepare: |_| Ok(Box::new(Scheduler { seed: clock::realtime_nanos(), partner: None })),
 };
 
-const WAKE_UPS: usize = 16;
+const WAKE_UPS: usize = 13;
 
 /// What the runner asks for. Real-time threads have none.
 const MOST_SLACK_NANOS: i32 = 1;

@@ -11,8 +11,8 @@ use crate::probe::partner::Partner;
 use crate::sys::raw;
 use crate::sys::thread::Cpu;
 
-pub(super) const SAME_CPU: Plan = Plan { operations: 1, warm_up: 2, samples: 14 };
-pub(super) const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 2, samples: 6 };
+pub(super) const SAME_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 14 };
+pub(super) const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 5 };
 const CONTROL: Plan = Plan { operations: 16, warm_up: 1, samples: 8 };
 
 /// Exchanges with `partner` on `cpu`.

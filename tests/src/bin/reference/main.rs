@@ -66,7 +66,7 @@ impl Rhythm {
 const TURNS: usize = 40;
 const PAUSE: Duration = Duration::from_millis(60);
 const WARM_UP: usize = 2;
-const COUNTED: usize = 5;
+const COUNTED: usize = 4;
 
 /// The median of operations in the agent's rhythm.
 fn time_few(mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {

@@ -1,11 +1,12 @@
 //! A CPU that is wanted by others, real-time threads, and the memory of all processes.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -18,8 +19,13 @@ use super::tools::Ended;
 pub(super) fn lost(place: Place, agent: &Path, hog: &Path, ours: &Ours<'_>) -> anyhow::Result<(f64, f64)> {
     let mut command = place.pinned("chrt");
     let program = command.args(["-f", "1"]).arg(hog).args(["half", "2"]);
-    let program = program.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-    let _program = Ended(program.context("chrt")?);
+    let program = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut program = Ended(program.context("chrt")?);
+    // Where it does not run, the agent would measure a CPU that nobody else wants.
+    let mut said = String::new();
+    let output = program.0.stdout.take().context("chrt without output")?;
+    BufReader::new(output).read_line(&mut said)?;
+    ensure!(said.trim() == "ready", "{} does not run", hog.display());
     let record = ours.record(&mut place.pinned(agent), Path::new("/var/tmp"))?;
     let mean = |family: &str| {
         let rounds = record.gauges.iter().find(|gauge| gauge.name == family).map(|gauge| &gauge.rounds);
