@@ -2,8 +2,10 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use tierprobe_model::record::Record;
 use tierprobe_tests::confine::files::{after, hide};
 use tierprobe_tests::need::{have, need};
 
@@ -80,6 +82,31 @@ fn files_that_are_missing_cost_what_they_are_needed_for() {
     // Waits are told by a file, switches by the kernel.
     assert!(answers.first().unwrap().by_switches, "without /proc");
     assert_eq!(control.by_switches, !Path::new("/proc/thread-self/schedstat").exists());
+}
+
+#[test]
+fn a_file_that_another_agent_takes_along_is_made_again() {
+    let (place, _) = &*CONTROL;
+    let folder = have("a tmpfs", tempfile::tempdir_in("/dev/shm").map_err(|error| error.to_string()));
+    let Some(folder) = folder else { return };
+    let mut command = Command::new(&place.agent);
+    command.env("RUNTIME_DIRECTORY", folder.path()).stdout(Stdio::piped());
+    command.args(["measure", "--probe", "syscall", "--rounds", "3", "--pause", "300ms", "--format", "json"]);
+    let agent = command.spawn().unwrap();
+    let its_file = || std::fs::read_dir(folder.path()).unwrap().next();
+    let file = loop {
+        match its_file() {
+            Some(file) => break file.unwrap().path(),
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    std::fs::remove_file(file).unwrap();
+    let output = agent.wait_with_output().unwrap();
+    let record: Record = serde_json::from_slice(&output.stdout).unwrap();
+    let all = record.families.iter().flat_map(|family| &family.series);
+    let rounds = all.filter(|series| series.labels.values().any(|value| value == "openat_close_tmpfs"));
+    assert_eq!(rounds.map(|series| series.rounds.len()).max(), Some(3));
+    assert!(its_file().is_none(), "the agent leaves nothing behind");
 }
 
 #[test]

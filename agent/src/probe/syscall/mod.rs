@@ -120,9 +120,18 @@ impl Probe for Syscall {
         add("write", null.map(|file| time(PLAN, || expect(raw::write_byte(file.as_fd()), 1))));
         let open = |entry: &Entry| time(OPEN_PLAN, || entry.open_close());
         add("openat_close", self.root_file.as_ref().map(open).map_err(Clone::clone));
-        let on_tmpfs = self.tmpfs_file.as_ref().map(|entry| entry.as_ref().map(open));
-        let is_gone = matches!(on_tmpfs, Ok(Some(Err(Errno::ENOENT))));
-        if let Some(samples) = on_tmpfs.map_err(Clone::clone).transpose() {
+        let on_tmpfs = |file: &Found<Option<Entry>>| {
+            file.as_ref().map(|entry| entry.as_ref().map(open)).map_err(Clone::clone).transpose()
+        };
+        let mut samples = on_tmpfs(&self.tmpfs_file);
+        if matches!(samples, Some(Ok(Err(Errno::ENOENT)))) {
+            // Another agent of this user has ended, and taken it along. This one's must be dropped first: it has the
+            // same name.
+            self.tmpfs_file = Ok(None);
+            self.tmpfs_file = file::on_tmpfs();
+            samples = on_tmpfs(&self.tmpfs_file);
+        }
+        if let Some(samples) = samples {
             add("openat_close_tmpfs", samples);
         }
         add("futex", Ok(time(PLAN, || expect(raw::futex_wake(), 0))));
@@ -130,12 +139,6 @@ impl Probe for Syscall {
         match time(PLAN, || expect(raw::vdso_clock().into(), 0)) {
             Ok(samples) => round.add(&VDSO, None, NO_LABELS, samples),
             Err(errno) => round.miss("the clock by the vDSO", errno),
-        }
-        if is_gone {
-            // Another agent of this user has ended, and taken it along. This one's must be dropped first: it has the
-            // same name.
-            self.tmpfs_file = Ok(None);
-            self.tmpfs_file = file::on_tmpfs();
         }
         round.complete()
     }
