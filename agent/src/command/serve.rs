@@ -10,8 +10,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{LogFormat, LogLevel, ServeArgs};
 use crate::config::{Config, Wishes};
+use crate::sys::memory;
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    memory::keep_heap_small();
     start_log(args.log_level, args.log_format);
     let file = args.config_file.as_deref().map(Wishes::from_file).transpose()?;
     let config = Config::new(args.wishes().or(file.unwrap_or_default()))?;

@@ -1,4 +1,4 @@
-//! Anonymous memory to fault in.
+//! Anonymous memory: the heap, and pages to fault in.
 
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
@@ -6,6 +6,25 @@ use std::ptr::NonNull;
 
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+/// From how many bytes on a block of the heap is a mapping of its own, and given back as soon as it is freed.
+#[cfg(target_env = "gnu")]
+const OWN_MAPPING_BYTES: i32 = 32 << 10;
+
+/// Keeps the heap small: one for all threads, and large blocks apart. The C library has one for each thread, and keeps
+/// what was freed in each. To be called before there are threads.
+#[cfg(target_env = "gnu")]
+pub fn keep_heap_small() {
+    use nix::libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, mallopt};
+    for (setting, value) in [(M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, OWN_MAPPING_BYTES)] {
+        // SAFETY: it sets how the allocator behaves from now on.
+        let _is_set = unsafe { mallopt(setting, value) };
+    }
+}
+
+/// Nothing: this C library has one heap.
+#[cfg(not(target_env = "gnu"))]
+pub const fn keep_heap_small() {}
 
 /// Private anonymous memory in small pages, none of them present until touched.
 #[derive(Debug)]
