@@ -3,7 +3,6 @@
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use tierprobe_model::record::Record;
 use tierprobe_tests::confine::files::{after, hide};
@@ -92,12 +91,12 @@ fn a_file_that_another_agent_takes_along_is_made_again() {
     let mut command = Command::new(&place.agent);
     command.env("RUNTIME_DIRECTORY", folder.path()).stdout(Stdio::piped());
     command.args(["measure", "--probe", "syscall", "--rounds", "3", "--pause", "300ms", "--format", "json"]);
-    let agent = command.spawn().unwrap();
+    let mut agent = command.spawn().unwrap();
     let its_file = || std::fs::read_dir(folder.path()).unwrap().next();
     let file = loop {
         match its_file() {
             Some(file) => break file.unwrap().path(),
-            None => std::thread::sleep(Duration::from_millis(1)),
+            None => assert!(agent.try_wait().unwrap().is_none(), "the agent ended without a file"),
         }
     };
     std::fs::remove_file(file).unwrap();
