@@ -14,6 +14,7 @@
 //! - [`guest`]: a whole Debian in a virtual machine, which takes commands.
 //! - [`halves`]: one agent's rounds as two instances; the collector must not tell them apart.
 //! - [`confine`]: what a process may not do: seccomp filters, control groups, missing files.
+//! - [`hog`]: a program that takes a CPU or memory from the others.
 //! - [`dmidecode`]: the kernel's DMI files, from what `dmidecode` printed.
 //! - [`namespace`]: network namespaces; [`relay`]: holds messages up for a known time.
 //! - [`port`]: ports for those that cannot say theirs.
@@ -32,6 +33,7 @@ pub mod fake;
 pub mod fleet;
 pub mod guest;
 pub mod halves;
+pub mod hog;
 pub mod http;
 pub mod inspection;
 pub mod measured;

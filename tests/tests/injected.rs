@@ -20,8 +20,7 @@ mod storage;
 #[path = "injected/syscall.rs"]
 mod syscall;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tierprobe_tests::binary;
@@ -38,30 +37,9 @@ fn agent(flags: &[&str]) -> Command {
     measuring(binary::agent(), flags)
 }
 
-/// A program that takes something; it ends with the value.
-struct Hog(Child);
-
-impl Hog {
-    /// Starts `command`, which becomes `hog`, and waits until it has what it wants.
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "{command:?}");
-        Self(child)
-    }
-
-    /// `hog` with these arguments, to be confined and started.
-    fn command(arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hog"));
-        command.args(arguments);
-        command
-    }
-}
-
-impl Drop for Hog {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
+/// `hog` with these arguments, to be confined and started.
+fn hog(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hog"));
+    command.args(arguments);
+    command
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
-use tierprobe_model::record::Record;
 use tierprobe_tests::agent::Agent;
 use tierprobe_tests::confine::seccomp::{self, Refusal};
+use tierprobe_tests::measured::Measured;
 use tierprobe_tests::scrape::value;
 
 use super::{CONTROL, Case, Expected, Failed, Lacks, Unsupported, hold};
@@ -217,6 +217,9 @@ fn a_call_that_is_refused_costs_what_it_is_needed_for_and_nothing_else() {
     hold(&cases);
 }
 
+const THREE_ROUNDS: &[&str] = &["measure", "--probe", "syscall", "--rounds", "3", "--pause", "200ms"];
+const GETPPID: &[(&str, &str)] = &[("syscall", "getppid")];
+
 /// The standard library's sleep would end the agent.
 #[test]
 fn rounds_are_apart_without_the_usual_sleep() {
@@ -225,15 +228,11 @@ fn rounds_are_apart_without_the_usual_sleep() {
     let sleep =
         Refusal { call: libc::SYS_clock_nanosleep, argument: Some((0, MONOTONIC)), errno: Errno::EPERM };
     seccomp::confine(&mut command, seccomp::refusing(&[sleep]));
-    command.args(["measure", "--probe", "vm_exit", "--rounds", "3", "--pause", "200ms", "--format", "json"]);
     let begin = Instant::now();
-    let output = command.output().unwrap();
+    let measured = Measured::by(command.args(THREE_ROUNDS));
     let taken = begin.elapsed();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(taken >= Duration::from_millis(400), "three rounds in {taken:?}");
-    let record: Record = serde_json::from_slice(&output.stdout).unwrap();
-    let rounds = record.families.iter().flat_map(|family| &family.series).map(|series| series.rounds.len());
-    assert_eq!(rounds.max(), Some(3));
+    assert_eq!(measured.quantiles("tierprobe_syscall_seconds", GETPPID).len(), 3);
 }
 
 /// Only poll of no file is refused: the standard library does not start without that of the first three.
@@ -245,14 +244,12 @@ fn without_any_sleep_what_was_measured_is_written_and_the_rest_is_an_error() {
     let refusal = |call, argument| Refusal { call, argument, errno: Errno::EPERM };
     let sleeps = [refusal(libc::SYS_clock_nanosleep, None), refusal(libc::SYS_poll, Some((1, 0)))];
     seccomp::confine(&mut command, seccomp::refusing(&sleeps));
-    command.args(["measure", "--probe", "vm_exit", "--rounds", "3", "--pause", "200ms", "--format", "json"]);
-    let output = command.output().unwrap();
+    let output = command.args(THREE_ROUNDS).args(["--format", "json"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("measured 1 of 3 rounds: the kernel refuses to pause between them"), "{said}");
-    let record: Record = serde_json::from_slice(&output.stdout).unwrap();
-    let rounds = record.families.iter().flat_map(|family| &family.series).map(|series| series.rounds.len());
-    assert_eq!(rounds.max(), Some(1));
+    let measured = Measured(serde_json::from_slice(&output.stdout).unwrap());
+    assert_eq!(measured.quantiles("tierprobe_syscall_seconds", GETPPID).len(), 1);
 }
 
 /// A call that is refused with "no error" returns 0, which is what ARCH_GET_CPUID says where CPUID faults.

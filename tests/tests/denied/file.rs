@@ -4,8 +4,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tierprobe_model::record::Record;
 use tierprobe_tests::confine::files::{after, hide};
+use tierprobe_tests::measured::Measured;
 use tierprobe_tests::need::{have, need};
 
 use super::{CONTROL, Case, Failed, Lacks, Unsupported, hold};
@@ -101,10 +101,9 @@ fn a_file_that_another_agent_takes_along_is_made_again() {
     };
     std::fs::remove_file(file).unwrap();
     let output = agent.wait_with_output().unwrap();
-    let record: Record = serde_json::from_slice(&output.stdout).unwrap();
-    let all = record.families.iter().flat_map(|family| &family.series);
-    let rounds = all.filter(|series| series.labels.values().any(|value| value == "openat_close_tmpfs"));
-    assert_eq!(rounds.map(|series| series.rounds.len()).max(), Some(3));
+    let measured = Measured(serde_json::from_slice(&output.stdout).unwrap());
+    let labels = [("syscall", "openat_close_tmpfs")];
+    assert_eq!(measured.quantiles("tierprobe_syscall_seconds", &labels).len(), 3);
     assert!(its_file().is_none(), "the agent leaves nothing behind");
 }
 

@@ -6,10 +6,11 @@ use std::process::Command;
 use tierprobe_model::Cause;
 use tierprobe_tests::confine::cgroup::{Group, Version};
 use tierprobe_tests::confine::cpu;
+use tierprobe_tests::hog::Hog;
 use tierprobe_tests::measured::{Measured, median};
 use tierprobe_tests::need::{have, need};
 
-use crate::{Hog, agent, alone};
+use crate::{agent, alone};
 
 const TURNS: usize = 3;
 

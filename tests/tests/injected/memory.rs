@@ -1,10 +1,11 @@
 //! Memory of a known size in the agent's control group.
 
 use tierprobe_tests::confine::cgroup::Group;
+use tierprobe_tests::hog::Hog;
 use tierprobe_tests::measured::{Measured, median};
 use tierprobe_tests::need::have;
 
-use crate::{Hog, agent, alone};
+use crate::{agent, alone, hog};
 
 const HELD: f64 = 64.0 * 1_048_576.0;
 
@@ -24,11 +25,11 @@ fn what_another_process_holds_is_charged_to_the_group() {
     let mut grown = Vec::new();
     for _ in 0..3 {
         let (before, _) = charged();
-        let mut command = Hog::command(&["memory", &format!("{HELD}")]);
+        let mut command = hog(&["memory", &format!("{HELD}")]);
         group.confine(&mut command);
-        let hog = Hog::start(&mut command);
+        let held = Hog::start(&mut command);
         let (during, peak) = charged();
-        drop(hog);
+        drop(held);
         grown.push(during - before);
         assert!(peak.is_nan() || peak >= HELD, "the peak is {peak}");
     }

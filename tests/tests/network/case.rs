@@ -25,6 +25,8 @@ fn a_host_with_ipv6_alone_is_measured_over_it() {
     for protocol in ["udp", "tcp"] {
         let labels = [("path", "loopback"), ("protocol", protocol), ("placement", "same_cpu")];
         assert_eq!(rounds(&record, "tierprobe_network_round_trip_seconds", &labels).len(), 1);
+        let full = gauge(&record, "tierprobe_network_full_packet_median_seconds", &[("protocol", protocol)]);
+        assert!(full.is_some_and(|seconds| (1e-7..1.0).contains(&seconds)), "{full:?}");
     }
 }
 

@@ -51,13 +51,12 @@ pub(super) struct Course {
     /// How long both ends sleep before the first message.
     pub(super) pause: Duration,
     pub(super) plan: Plan,
-    /// Of a message.
-    pub(super) bytes: usize,
 }
 
-pub(super) fn udp(partner: &mut Partner, address: IpAddr, course: Course) -> Result<Samples> {
+/// Datagrams of so many bytes.
+pub(super) fn udp(partner: &mut Partner, address: IpAddr, course: Course, bytes: usize) -> Result<Samples> {
     let (ours, theirs) = pair(address)?;
-    let Course { cpu, pause, plan, bytes } = course;
+    let Course { cpu, pause, plan } = course;
     partner.play(
         cpu,
         move || answer::udp(&theirs, bytes),
@@ -76,8 +75,9 @@ pub(super) fn udp(partner: &mut Partner, address: IpAddr, course: Course) -> Res
     )
 }
 
-pub(super) fn tcp(partner: &mut Partner, address: IpAddr, course: Course) -> Result<Samples> {
-    let Course { cpu, pause, plan, bytes } = course;
+/// Messages of so many bytes on one connection.
+pub(super) fn tcp(partner: &mut Partner, address: IpAddr, course: Course, bytes: usize) -> Result<Samples> {
+    let Course { cpu, pause, plan } = course;
     let listener = TcpListener::bind(SocketAddr::new(address, 0))?;
     let mut ours = TcpStream::connect(listener.local_addr()?)?;
     let (theirs, _) = listener.accept()?;

@@ -5,12 +5,12 @@
 //! Over the loopback interface (`path="loopback"`) two threads play it, each pinned: on one CPU (`same_cpu`: the cost of
 //! the network stack) and on two (`cross_cpu`: with the wake-up of an idle CPU), with 64 bytes. Each round trip is
 //! timed alone; the first one of a round is the cold one, the second is thrown away, ten more count, four across CPUs.
+//! On one CPU messages that fill a packet of 1500 bytes follow, of which the median of six is told: what only copying
+//! costs, and the control of what longer messages to a peer cost. Across CPUs it would drown in the wake-ups.
 //! A host without IPv4 is measured over `::1`.
 //!
 //! To each configured peer, the echo service of another agent, with 64 bytes and with as many as fit into one packet
-//! of the path (`size="mtu"`, 9000 bytes of packet at most); loopback is then measured with packets of 1500 bytes,
-//! too, as the control of what only copying costs: it belongs to the peers' series of that size, and without a peer there is
-//! none, as it would cost every host 46 series that are compared with nothing. The reply says which kernel and which CPU answered: a peer on
+//! of the path (`size="mtu"`, 9000 bytes of packet at most). The reply says which kernel and which CPU answered: a peer on
 //! another kernel is `remote`; on this one each sample is `same_cpu` or `cross_cpu` by where it was answered, because
 //! the echoing thread goes where the scheduler wants it. Eight samples of each kind after the cold one and two of
 //! warm-up, none of warm-up where the way takes longer than 2 ms.
@@ -38,9 +38,9 @@
 //!
 //! # Cost
 //!
-//! Over loopback 12 round trips a protocol on one CPU, 6 across, 8 connections: 2 to 4 ms of CPU time, every 15 s.
+//! Over loopback 20 round trips a protocol on one CPU, 6 across, 8 connections: 2 to 4 ms of CPU time, every 15 s.
 //! A peer costs 44 round trips and 11 connections: 1 to 1.5 ms of CPU time, and up to 215 series on the same kernel, 125 on
-//! another one; the control over loopback 22 round trips and 46 series once. Four peers at most.
+//! another one. Four peers at most.
 
 pub(super) mod answer;
 pub(super) mod loopback;
@@ -57,7 +57,7 @@ use tierprobe_model::{Family, Kind};
 use super::partner::Partner;
 use super::{Helpers, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::host::HostFs;
-use crate::measure::Plan;
+use crate::measure::{Plan, Samples, Summary};
 use crate::sys::clock;
 use loopback::Course;
 use path::Path;
@@ -74,6 +74,12 @@ const ROUND_TRIP_COLD: Family = Family {
     help: "Time of the first round trip of its kind in the round; UDP on one CPU comes first.",
     kind: Kind::Gauge,
     labels: &["protocol", "path", "placement", "size"],
+};
+const FULL_PACKET: Family = Family {
+    name: "tierprobe_network_full_packet_median_seconds",
+    help: "Round trip over loopback on one CPU of a message that fills a packet of 1500 bytes; median.",
+    kind: Kind::Gauge,
+    labels: &["protocol"],
 };
 const CONNECT: Family = Family {
     name: "tierprobe_network_connect_seconds",
@@ -128,6 +134,7 @@ pub(super) const SPEC: Spec = Spec {
     families: &[
         &ROUND_TRIP,
         &ROUND_TRIP_COLD,
+        &FULL_PACKET,
         &CONNECT,
         &CONNECT_COLD,
         &EXCHANGES,
@@ -151,8 +158,8 @@ const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 4 };
 /// before, it keeps an idle CPU's timer ticking, and one that ticks wakes sooner: the round trip would be that of a
 /// busy machine on an idle one.
 const IDLE: Duration = Duration::from_millis(60);
-/// Of the larger message over loopback, which is no end in itself.
-const CONTROL: Plan = Plan { operations: 1, warm_up: 2, samples: 8 };
+/// Of the messages that fill a packet.
+const FULL: Plan = Plan { operations: 1, warm_up: 1, samples: 6 };
 
 /// Bytes of the short message.
 pub(super) const SHORT_BYTES: usize = 64;
@@ -229,21 +236,22 @@ impl Network {
     fn loopback(&mut self, placement: Placement, round: &mut Round) -> Result<(), ProbeError> {
         let address = loopback::address().map_err(|error| explain("a socket", &error))?;
         let partner = Partner::in_place(&mut self.partner)?;
-        let mut places = vec![("same_cpu", placement.cpu, Duration::ZERO, SAME_CPU)];
-        places.extend(placement.other.map(|other| ("cross_cpu", other, IDLE, CROSS_CPU)));
-        for (name, cpu, pause, plan) in places {
-            let mut sizes = vec![("64", Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES }, plan)];
-            if !self.peers.is_empty() && name == "same_cpu" {
-                sizes.push(("mtu", Sizes::of(address, LARGEST_LOOPBACK_PACKET), CONTROL));
+        let short = Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES };
+        let labels = |protocol, placement| [protocol, LOOPBACK, placement, "64"];
+        let here = Course { cpu: placement.cpu, pause: Duration::ZERO, plan: SAME_CPU };
+        let across = placement.other.map(|cpu| Course { cpu, pause: IDLE, plan: CROSS_CPU });
+        for (protocol, samples) in exchange(partner, address, here, short)? {
+            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), labels(protocol, "same_cpu"), samples);
+        }
+        let full = Sizes::of(address, LARGEST_LOOPBACK_PACKET);
+        for (protocol, samples) in exchange(partner, address, Course { plan: FULL, ..here }, full)? {
+            if let Some(summary) = Summary::of(samples) {
+                round.gauge(&FULL_PACKET, [protocol.to_owned()], summary.quantiles.p50);
             }
-            for (size, bytes, plan) in sizes {
-                let course = |bytes| Course { cpu, pause, plan, bytes };
-                let udp = loopback::udp(partner, address, course(bytes.udp));
-                let udp = udp.map_err(|error| explain("UDP", &error))?;
-                round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["udp", LOOPBACK, name, size], udp);
-                let tcp = loopback::tcp(partner, address, course(bytes.tcp));
-                let tcp = tcp.map_err(|error| explain("TCP", &error))?;
-                round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), ["tcp", LOOPBACK, name, size], tcp);
+        }
+        if let Some(across) = across {
+            for (protocol, samples) in exchange(partner, address, across, short)? {
+                round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), labels(protocol, "cross_cpu"), samples);
             }
         }
         let connect = loopback::connect(address).map_err(|error| explain("TCP connect", &error))?;
@@ -266,6 +274,18 @@ impl Network {
             peer.measure(&self.fs, &self.boot_id, placement, may_ask, round);
         }
     }
+}
+
+/// Messages over loopback, by protocol.
+fn exchange(
+    partner: &mut Partner,
+    address: IpAddr,
+    course: Course,
+    bytes: Sizes,
+) -> Result<[(&'static str, Samples); 2], ProbeError> {
+    let udp = loopback::udp(partner, address, course, bytes.udp).map_err(|error| explain("UDP", &error))?;
+    let tcp = loopback::tcp(partner, address, course, bytes.tcp).map_err(|error| explain("TCP", &error))?;
+    Ok([("udp", udp), ("tcp", tcp)])
 }
 
 /// Adds what a path is.

@@ -1,31 +1,24 @@
 //! A CPU that is wanted by others, real-time threads, and the memory of all processes.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use tierprobe_tests::hog::Hog;
 
 use super::ours::Ours;
 use super::place::Place;
-use super::tools::Ended;
 
 /// The lost share of a CPU that a real-time program takes for 2 ms in 4: by the agent's gaps, and by the kernel's account of how long
 /// the thread waited for its CPU (`/proc/thread-self/schedstat`) in the same rounds.
 pub(super) fn lost(place: Place, agent: &Path, hog: &Path, ours: &Ours<'_>) -> anyhow::Result<(f64, f64)> {
     let mut command = place.pinned("chrt");
-    let program = command.args(["-f", "1"]).arg(hog).args(["half", "2"]);
-    let program = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut program = Ended(program.context("chrt")?);
-    // Where it does not run, the agent would measure a CPU that nobody else wants.
-    let mut said = String::new();
-    let output = program.0.stdout.take().context("chrt without output")?;
-    BufReader::new(output).read_line(&mut said)?;
-    ensure!(said.trim() == "ready", "{} does not run", hog.display());
+    // Where it did not run, the agent would measure a CPU that nobody else wants.
+    let _hog = Hog::start(command.args(["-f", "1"]).arg(hog).args(["half", "2"]));
     let record = ours.record(&mut place.pinned(agent), Path::new("/var/tmp"))?;
     let mean = |family: &str| {
         let rounds = record.gauges.iter().find(|gauge| gauge.name == family).map(|gauge| &gauge.rounds);
