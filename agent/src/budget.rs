@@ -7,15 +7,21 @@ use crate::sys::clock;
 /// Time over which the share is averaged: a bucket holds what accrues in it.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Share of a full bucket that may be borrowed for what is urgent: enough for a first round of everything.
+/// Share of a full bucket by which it begins below empty: what a round costs is known only afterwards, and the last one of
+/// the first ten minutes is not to be over.
+const RESERVE: f64 = 0.02;
+
+/// Share of a full bucket that may be borrowed beyond that for what is urgent: enough for a first round of everything.
 const CREDIT: f64 = 0.05;
 
-/// Share of what is earned that answering scrapes may take.
-const MOST_FOR_ANSWERS: f64 = 0.1;
+/// Share of what is earned that answering scrapes may take: a scrape every 15 s costs a tenth, and more where an idle CPU
+/// wakes up slowly.
+const MOST_FOR_ANSWERS: f64 = 0.25;
 
 /// CPU time that measuring has earned and not yet spent.
 ///
-/// It begins empty, or the first ten minutes could cost twice the share: the first round is on credit. Earned at a fixed share of elapsed time, up to ten minutes' worth; spent by the measuring thread's own CPU clock.
+/// It begins with nothing, or the first ten minutes could cost twice the share: the first round is on credit. Earned at a
+/// fixed share of elapsed time, up to ten minutes' worth; spent by the measuring thread's own CPU clock.
 /// It may go below zero by one round, whose cost is known only afterwards: the next rounds wait for it.
 #[derive(Debug, Clone)]
 pub struct Budget {
@@ -28,7 +34,7 @@ impl Budget {
     /// A bucket that fills at `share` CPU seconds a second.
     #[must_use]
     pub fn new(share: f64) -> Self {
-        Self { share, balance: 0.0 }
+        Self { share, balance: -RESERVE * share * WINDOW.as_secs_f64() }
     }
 
     /// Whether there is anything left to spend.
@@ -40,7 +46,7 @@ impl Budget {
     /// Whether what cannot wait may be done on credit, which later rounds pay back.
     #[must_use]
     pub fn is_open_on_credit(&self) -> bool {
-        self.balance > -CREDIT * self.share * WINDOW.as_secs_f64()
+        self.balance > -(RESERVE + CREDIT) * self.share * WINDOW.as_secs_f64()
     }
 
     /// Earns for `elapsed` time.
@@ -66,6 +72,8 @@ pub struct Account {
     earned: u64,
     /// What answering had cost when it was last paid for, and when that was.
     answered: (Duration, u64),
+    /// What of it is still to be paid for.
+    owed: Duration,
 }
 
 impl Account {
@@ -74,7 +82,13 @@ impl Account {
     pub fn new(share: f64) -> Self {
         let now = clock::monotonic_nanos();
         let answered = (Duration::ZERO, now);
-        Self { budget: Budget::new(share), paid: clock::thread_cpu(), earned: now, answered }
+        Self {
+            budget: Budget::new(share),
+            paid: clock::thread_cpu(),
+            earned: now,
+            answered,
+            owed: Duration::ZERO,
+        }
     }
 
     /// Whether there is anything left to spend now or, for what is urgent, to borrow.
@@ -92,12 +106,15 @@ impl Account {
     }
 
     /// Pays for answering, which has cost `total` so far: a part of what was earned meanwhile at most, so that whoever asks
-    /// too often does not stop the measuring.
+    /// too often does not stop the measuring. The rest is paid for later, as far as ten minutes can.
     pub fn pay_for_answers(&mut self, total: Duration) {
         let now = clock::monotonic_nanos();
         let (before, then) = std::mem::replace(&mut self.answered, (total, now));
-        let earned = Duration::from_nanos(now.saturating_sub(then)).mul_f64(self.budget.share);
-        self.budget.spend(total.saturating_sub(before).min(earned.mul_f64(MOST_FOR_ANSWERS)));
+        let most = |time: Duration| time.mul_f64(self.budget.share * MOST_FOR_ANSWERS);
+        let owed = (self.owed + total.saturating_sub(before)).min(most(WINDOW));
+        let paid = owed.min(most(Duration::from_nanos(now.saturating_sub(then))));
+        self.owed = owed - paid;
+        self.budget.spend(paid);
     }
 }
 
@@ -145,16 +162,26 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_paid_for_up_to_a_tenth_of_what_was_earned() {
+    fn answers_are_paid_for_up_to_a_quarter_of_what_was_earned_and_the_rest_later() {
         let mut account = Account::new(0.5);
+        let start = account.budget.balance;
+        let paid = |account: &Account| start - account.budget.balance;
+        let most = |account: &Account| {
+            0.125 * Duration::from_nanos(clock::monotonic_nanos() - account.earned).as_secs_f64()
+        };
         std::thread::sleep(Duration::from_millis(20));
-        let before = account.budget.balance;
         account.pay_for_answers(Duration::from_micros(300));
-        let paid = before - account.budget.balance;
-        assert!((paid - 300e-6).abs() < 1e-9, "{paid}");
-        account.pay_for_answers(Duration::from_secs(3600));
-        let (elapsed, more) =
-            (clock::monotonic_nanos() - account.earned, before - account.budget.balance - paid);
-        assert!(more > 0.0 && more <= 0.05 * Duration::from_nanos(elapsed).as_secs_f64(), "{more}");
+        assert!((paid(&account) - 300e-6).abs() < 1e-9, "{}", paid(&account));
+        let second = Duration::from_secs(1);
+        account.pay_for_answers(second);
+        let first = paid(&account);
+        assert!(first > 300e-6 && first <= most(&account), "{first}");
+        // Nobody asks any more.
+        std::thread::sleep(Duration::from_millis(20));
+        account.pay_for_answers(second);
+        let later = paid(&account);
+        assert!(later >= first + 0.125 * 0.02 && later <= most(&account), "{later}");
+        let owed = account.owed.as_secs_f64();
+        assert!((owed + later - 1.0).abs() < 1e-6, "{owed} owed, {later} paid");
     }
 }

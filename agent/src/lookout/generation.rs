@@ -6,7 +6,7 @@ use crate::host::HostFs;
 /// Microsoft's specification.
 const DEVICES: &[&str] = &["VMGENCTR", "QEMUVGID", "VM_GEN_COUNTER"];
 
-/// Where ACPI's interrupts are counted. Found once: this is asked every ten seconds, and the list of all interrupts of a
+/// Where ACPI's interrupts are counted. Found once: this is asked every 15 seconds, and the list of all interrupts of a
 /// large machine takes the kernel a millisecond to write.
 #[derive(Debug, Default)]
 pub(super) enum Calls {

@@ -23,10 +23,10 @@ pub use stop::Stop;
 pub use timing::{Slot, Timing};
 
 /// Longest sleep: after it the wall clock is looked at again, in case it was set, and whether the place has changed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(10);
+const LONGEST_SLEEP: Duration = Duration::from_secs(15);
 
-/// How often probes are asked for news, if any wants to be.
-const NEWS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often probes are asked for news, if any wants to be: waking up for it is what costs.
+const NEWS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Measures until `stop`, and looks out whether the place has changed. Runs on a thread of its own.
 pub fn run(

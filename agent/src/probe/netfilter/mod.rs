@@ -8,7 +8,7 @@
 //! `tierprobe_netfilter_rules_at_most`. With more than 20,000 chains there is no count. Tables that are not called as
 //! iptables calls them are `other`.
 //!
-//! A table that has another size, and another generation, are rewrites. The agent looks for them once a second, between
+//! A table that has another size, and another generation, are rewrites. The agent looks for them every two seconds, between
 //! rounds, and follows one with a burst: 300 round trips of 64 bytes, 100 a second, over UDP to the first peer or else
 //! over loopback on one CPU, each from the instant at which it was due until its reply, so that a late start counts.
 //! There is one burst after a rewrite in five minutes at most (`window="rewrite"`), and after it one more as its control
@@ -19,9 +19,9 @@
 //! # What distorts it
 //!
 //! An entry is no rule: legacy counts two entries for each chain that a user made, and so do the numbers here; those of
-//! the hooks are taken off. A rewrite of a legacy table to the same size, or one that is undone within a second, is not
+//! the hooks are taken off. A rewrite of a legacy table to the same size, or one that is undone within two seconds, is not
 //! seen. A generation counts transactions,
-//! also those that change a set and no rule. A rewrite is noticed up to a second after it was committed, and what its
+//! also those that change a set and no rule. A rewrite is noticed up to two seconds after it was committed, and what its
 //! program did before that is not in the burst, unless the next rewrite follows: kube-proxy and its like come in series.
 //! The kernel would tell of each commit at once, but for a listener it writes a message a rule in every commit, which
 //! costs what is to be measured. What is lost is in no quantile; it is counted apart.
@@ -32,8 +32,8 @@
 //!
 //! # Cost
 //!
-//! A wake-up and a few system calls a second, about 50 µs of CPU time, which the budget pays and the probe's own count
-//! does not show; a count of 5,000 nf_tables rules 17 ms, of more rules two
+//! A wake-up and a few system calls every two seconds, 50 to 200 µs of CPU time, which the budget pays and the probe's own
+//! count does not show; a count of 5,000 nf_tables rules 17 ms, of more rules two
 //! microseconds a chain; a burst some 30 ms over loopback, within three seconds, and
 //! more where many rules cost each packet. `CAP_NET_ADMIN` is needed; without it the probe is unsupported and costs
 //! nothing.

@@ -1,19 +1,18 @@
-//! `lat_syscall null` and `open` through the C library; `read` and `write` past its wrappers, which in a process with
-//! several threads spend some 10 ns on whether the thread is being cancelled; and the same loop around calls that lmbench
-//! does not have.
+//! `lat_syscall null` through the C library; `read`, `write` and `open` past its wrappers, which in a process with several
+//! threads spend some 10 ns on whether the thread is being cancelled; and the same loop around calls that lmbench does not
+//! have.
 //!
 //! A second thread sleeps beside: a process that shares its file descriptors with nobody is spared the counting of
 //! references to each file, some 25 ns a call. The agent has several threads, as nearly every service has.
 #![expect(unsafe_code, reason = "the kernel's own interface has no safe form")]
 
+use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use nix::fcntl::{OFlag, open as open_file};
 use nix::libc;
-use nix::sys::stat::Mode;
 use nix::unistd::getppid;
 
 use super::time;
@@ -37,11 +36,8 @@ pub(super) fn share_descriptors() {
 pub(super) fn read() -> anyhow::Result<f64> {
     share_descriptors();
     let zero = File::open("/dev/zero")?;
-    let mut byte = [0_u8];
     time(|| {
-        // SAFETY: the kernel writes one byte to a valid, exclusive pointer.
-        let read = unsafe { libc::syscall(libc::SYS_read, zero.as_raw_fd(), byte.as_mut_ptr(), 1_usize) };
-        ensure!(read == 1, "/dev/zero has ended");
+        ensure!(read_byte(&zero) == 1, "/dev/zero has ended");
         Ok(())
     })
 }
@@ -49,13 +45,26 @@ pub(super) fn read() -> anyhow::Result<f64> {
 pub(super) fn write() -> anyhow::Result<f64> {
     share_descriptors();
     let null = File::options().write(true).open("/dev/null")?;
-    let byte = [0_u8];
     time(|| {
-        // SAFETY: the kernel reads one byte from a valid pointer.
-        let written = unsafe { libc::syscall(libc::SYS_write, null.as_raw_fd(), byte.as_ptr(), 1_usize) };
-        ensure!(written == 1, "/dev/null is full");
+        ensure!(write_byte(&null) == 1, "/dev/null is full");
         Ok(())
     })
+}
+
+/// Reads a byte; how many there were, or a negative number.
+#[inline]
+pub(super) fn read_byte(file: &impl AsRawFd) -> libc::c_long {
+    let mut byte = [0_u8];
+    // SAFETY: the kernel writes one byte to a valid, exclusive pointer.
+    unsafe { libc::syscall(libc::SYS_read, file.as_raw_fd(), byte.as_mut_ptr(), 1_usize) }
+}
+
+/// Writes a byte; how many were taken, or a negative number.
+#[inline]
+pub(super) fn write_byte(file: &impl AsRawFd) -> libc::c_long {
+    let byte = [0_u8];
+    // SAFETY: the kernel reads one byte from a valid pointer.
+    unsafe { libc::syscall(libc::SYS_write, file.as_raw_fd(), byte.as_ptr(), 1_usize) }
 }
 
 /// The time, asked past the vDSO.
@@ -99,9 +108,15 @@ pub(super) fn open(path: &str) -> anyhow::Result<f64> {
     share_descriptors();
     let path = Path::new(path);
     std::env::set_current_dir(path.parent().context("a file has a directory")?)?;
-    let name = path.file_name().context("a file has a name")?;
+    let name = CString::new(path.file_name().context("a file has a name")?.as_encoded_bytes())?;
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC;
     time(|| {
-        drop(open_file(name, OFlag::O_RDONLY, Mode::empty())?);
+        // SAFETY: the kernel reads a path that ends with a zero and outlives the call.
+        let file = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, name.as_ptr(), flags, 0) };
+        ensure!(file >= 0, "the file cannot be opened");
+        // SAFETY: the descriptor was just made, and nobody else has it.
+        let closed = unsafe { libc::syscall(libc::SYS_close, file) };
+        ensure!(closed == 0, "the file cannot be closed");
         Ok(())
     })
 }

@@ -28,16 +28,23 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) enum Touch {
     /// The first one.
     First,
+    /// The first one, after other memory was written to.
+    FirstAfterOthers,
     /// The first one after the page was given back, its page table still there.
     Again,
 }
+
+/// The other memory: as much as the agent's huge page, which it clears in each round.
+const OTHERS: usize = 2 << 20;
 
 pub(super) fn anonymous(touch: Touch) -> anyhow::Result<f64> {
     // 97 has no divisor in common with the number of pages: each comes once.
     let order: Vec<usize> = (0..PAGES).map(|page| page * 97 % PAGES * PAGE).collect();
     let length = NonZeroUsize::new(PAGES * PAGE).context("no pages")?;
     let mut seconds = Vec::with_capacity(PASSES * PAGES / INTERVAL);
-    for _ in 0..PASSES {
+    let mut others = vec![0_u8; if touch == Touch::FirstAfterOthers { OTHERS } else { 0 }];
+    for pass in 0..PASSES {
+        std::hint::black_box(&mut others).fill(u8::try_from(pass)?);
         std::thread::sleep(PAUSE);
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.

@@ -114,6 +114,7 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "syscall_futex" => call::futex(),
         "vdso" => call::vdso(),
         "page_fault" => fault::anonymous(fault::Touch::First),
+        "page_fault_after_others" => fault::anonymous(fault::Touch::FirstAfterOthers),
         "page_fault_again" => fault::anonymous(fault::Touch::Again),
         "wake_up" => wake_up::delay(),
         "lost" => gap::lost(),

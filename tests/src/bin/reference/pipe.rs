@@ -6,8 +6,9 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use anyhow::ensure;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, fork, pipe, read, write};
+use nix::unistd::{ForkResult, Pid, fork, pipe};
 
+use super::call::{read_byte, write_byte};
 use super::{Far, Rhythm, call, time};
 
 pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f64> {
@@ -21,10 +22,9 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
             None
         }
     };
-    let mut byte = [0];
     let seconds = time(|| {
-        ensure!(write(&to_them, &[0])? == 1, "the pipe is full");
-        ensure!(read(&our_end, &mut byte)? == 1, "the other side has ended");
+        ensure!(write_byte(&to_them) == 1, "the pipe is full");
+        ensure!(read_byte(&our_end) == 1, "the other side has ended");
         Ok(())
     });
     drop(to_them);
@@ -38,11 +38,10 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
 pub(super) fn alone(times: u32, rhythm: Rhythm) -> anyhow::Result<f64> {
     call::share_descriptors();
     let (reader, writer) = pipe()?;
-    let mut byte = [0];
     let seconds = rhythm.time(|| {
         for _ in 0..times {
-            ensure!(write(&writer, &[0])? == 1, "the pipe is full");
-            ensure!(read(&reader, &mut byte)? == 1, "the pipe is empty");
+            ensure!(write_byte(&writer) == 1, "the pipe is full");
+            ensure!(read_byte(&reader) == 1, "the pipe is empty");
         }
         Ok(())
     })?;
@@ -67,9 +66,8 @@ fn fork_echo(ends: (OwnedFd, OwnedFd), to_them: &OwnedFd, cpu: Option<String>) -
 /// Answers until the other side has no more to say.
 fn echo(from: &OwnedFd, to: &OwnedFd, cpu: Option<&String>) -> anyhow::Result<()> {
     super::go_to(cpu)?;
-    let mut byte = [0];
-    while read(from, &mut byte)? == 1 {
-        write(to, &byte)?;
+    while read_byte(from) == 1 {
+        ensure!(write_byte(to) == 1, "the pipe is full");
     }
     Ok(())
 }

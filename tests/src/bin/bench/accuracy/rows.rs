@@ -14,9 +14,15 @@ const NEAR: f64 = 0.10;
 const UDP_FEW: &str = "lat_udp in the agent's rhythm";
 const TCP_FEW: &str = "lat_tcp in the agent's rhythm";
 
-/// Rounds with a short pause: enough for a median that holds still.
+/// Rounds with a short pause: enough for a median that holds still; in several turns, as a machine that others use, too,
+/// is faster in one second than in the next.
 const fn ours<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str)]) -> Ours<'a> {
-    Ours { probe, family, labels, figure: Figure::Median, rounds: 20, pause: "20ms", turns: 1 }
+    Ours { probe, family, labels, figure: Figure::Median, rounds: 20, pause: "20ms", turns: 3 }
+}
+
+/// Fewer, of a probe that takes a tenth of a second and more for one.
+const fn few<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str)]) -> Ours<'a> {
+    Ours { rounds: 8, ..ours(probe, family, labels) }
 }
 
 /// Hands each row to `take`.
@@ -33,9 +39,10 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let other = place.other.to_string();
 
     let (family, labels) = syscall("getppid");
-    let getppid = Ours { turns: 3, ..ours("syscall", family, &labels) };
-    let mean = "perf's is the mean of 40 000 calls, and of 2000 exchanges with the start of their threads: what the CPU \
-                lost meanwhile (see lost time) is in it";
+    let getppid = ours("syscall", family, &labels);
+    let mean = "perf's is the mean of 40 000 calls, or of 8000 exchanges with the start of their threads: what the CPU \
+                lost meanwhile (see lost time) is in it, and with two threads four times what the C library spends on \
+                whether a thread is being cancelled";
     row("getppid", "perf bench syscall basic", getppid, Start::Pinned, CLOSE, mean, &|| {
         tools::perf(place, &["syscall", "basic", "-l", "40000"])
     });
@@ -49,12 +56,10 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         ("futex", "futex", "lat_syscall's loop", ["syscall_futex", ""]),
     ] {
         let (family, labels) = syscall(call);
-        // A machine that others use, too, is faster in one second than in the next.
-        let ours = Ours { turns: 3, ..ours("syscall", family, &labels) };
+        let ours = ours("syscall", family, &labels);
         row(figure, reference, ours, Start::Pinned, CLOSE, "", &|| site.reference(&arguments));
     }
     let vdso = ours("syscall", "tierprobe_syscall_vdso_seconds", &[]);
-    let vdso = Ours { turns: 3, ..vdso };
     row("clock, by the vDSO", "lat_syscall's loop", vdso, Start::Pinned, CLOSE, "", &|| {
         site.reference(&["vdso"])
     });
@@ -63,8 +68,13 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         site.reference(&["vm_exit"])
     });
     let fault = ours("page_fault", "tierprobe_page_fault_seconds", &[("touch", "first_touch")]);
-    row("page fault, first", "lat_pagefault, anonymous", fault, Start::Pinned, NEAR, "", &|| {
+    let cold = "the agent clears a huge page at the end of each round, which takes the place of small pages in the caches; \
+                lmbench's pages are those of its pass before. \"After others\" it writes to 2 MiB of its own first";
+    row("page fault, first", "lat_pagefault, anonymous", fault, Start::Pinned, NEAR, cold, &|| {
         site.reference(&["page_fault"])
+    });
+    row("page fault, first", "lat_pagefault, after others", fault, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["page_fault_after_others"])
     });
     let again = ours("page_fault", "tierprobe_page_fault_seconds", &[("touch", "retouch")]);
     let again = Ours { turns: 5, ..again };
@@ -72,10 +82,10 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         site.reference(&["page_fault_again"])
     });
 
-    let ping_pong = |labels| ours("scheduler", "tierprobe_scheduler_ping_pong_seconds", labels);
+    let ping_pong = |labels| few("scheduler", "tierprobe_scheduler_ping_pong_seconds", labels);
     let same = ping_pong(&[("placement", "same_cpu")]);
     row("pipes", "perf bench sched pipe -T", same, Start::Pinned, CLOSE, mean, &|| {
-        tools::perf(place, &["sched", "pipe", "-T", "-l", "2000"])
+        tools::perf(place, &["sched", "pipe", "-T", "-l", "8000"])
     });
     let processes = "lat_pipe has two processes, the agent two threads: a switch between processes loads another page \
                      table";
@@ -86,7 +96,6 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let alone = Ours {
         figure: Figure::GaugeMedian,
         rounds: 6,
-        turns: 3,
         ..ours("scheduler", "tierprobe_scheduler_pipe_control_seconds", &[])
     };
     let cold =
@@ -125,11 +134,9 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         figure,
         rounds,
         pause,
-        turns: 1,
+        turns: 3,
     };
     let lost = cpu("tierprobe_cpu_lost_ratio", Figure::GaugeMean, 150, "4ms");
-    // A mean of rare events, of which a second has few.
-    let lost = Ours { turns: 3, ..lost };
     let alone = "oslat has the CPU for a second on end, the agent for 2 ms at a time, and counts the gaps that fall into \
                  them";
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
@@ -163,7 +170,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         site.reference(&["proc_exec", &agent])
     });
 
-    let round_trip = |labels| ours("network", "tierprobe_network_round_trip_seconds", labels);
+    let round_trip = |labels| few("network", "tierprobe_network_round_trip_seconds", labels);
     let udp =
         round_trip(&[("protocol", "udp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
     let ends = "sockperf, lat_udp and lat_tcp have two processes, the agent two threads, as \"with threads\"";
@@ -188,18 +195,15 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     {
         let labels =
             [("protocol", protocol), ("path", "loopback"), ("placement", "cross_cpu"), ("size", "64")];
-        let ours = ours("network", "tierprobe_network_round_trip_seconds", &labels);
+        let ours = few("network", "tierprobe_network_round_trip_seconds", &labels);
         let rhythm = "lmbench's two have the CPUs on end; \"in the agent's rhythm\" they exchange a few messages after a \
                       pause, which finds the far CPU idle in another way";
         row(figure, reference, ours, Start::OnBoth, NEAR, rhythm, &|| site.reference(&[protocol, &other]));
         let (few, reference) = (format!("{protocol}_few"), if protocol == "udp" { UDP_FEW } else { TCP_FEW });
         row(figure, reference, ours, Start::OnBoth, NEAR, "", &|| site.reference(&[&few, &other]));
     }
-    let connect = ours(
-        "network",
-        "tierprobe_network_connect_seconds",
-        &[("path", "loopback"), ("placement", "same_cpu")],
-    );
+    let labels = [("path", "loopback"), ("placement", "same_cpu")];
+    let connect = few("network", "tierprobe_network_connect_seconds", &labels);
     row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, NEAR, "", &|| {
         site.reference(&["connect"])
     });
@@ -224,7 +228,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         ("direct read", "read_direct", "fio --direct=1", Fio::ReadDirect, "storage_read_direct"),
     ] {
         let labels = [("operation", operation)];
-        let ours = ours("storage", "tierprobe_storage_seconds", &labels);
+        let ours = Ours { turns: 1, ..ours("storage", "tierprobe_storage_seconds", &labels) };
         row(figure, reference, ours, Start::Pinned, NEAR, rare, &|| tools::fio(place, site.directory, &what));
         // A disk that others use, too, drifts within seconds.
         let ours = Ours { rounds: 8, turns: 5, ..ours };
