@@ -11,13 +11,16 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 
-use super::{Far, Rhythm};
+use super::{Far, Rhythm, call};
 
 /// Bytes each way, as many as the agent sends.
 const MESSAGE: usize = 64;
 
 /// Connections whose median counts; each is timed alone.
 const CONNECTIONS: usize = 500;
+
+/// Of which so many follow a pause, in the agent's rhythm.
+const CONNECTIONS_OF_A_TURN: usize = 8;
 
 /// A server that ends with the value, or with this process where it is a thread.
 struct Server(Option<Pid>);
@@ -103,14 +106,22 @@ pub(super) fn tcp(far: Far, other_cpu: Option<&String>, rhythm: Rhythm) -> anyho
 
 /// lmbench's server waits in `accept` and is woken by each connection, which on one CPU is a switch before `connect`
 /// returns. Here the far end takes the connection up afterwards: the time is that of the network alone.
-pub(super) fn connect() -> anyhow::Result<f64> {
+pub(super) fn connect(rhythm: Rhythm) -> anyhow::Result<f64> {
+    call::share_descriptors();
     let listener = TcpListener::bind(local())?;
     let address = listener.local_addr()?;
     let mut seconds = Vec::with_capacity(CONNECTIONS);
-    for _ in 0..CONNECTIONS {
+    for number in 0..CONNECTIONS {
+        let in_turn = number % CONNECTIONS_OF_A_TURN;
+        if rhythm == Rhythm::Few && in_turn == 0 {
+            std::thread::sleep(super::PAUSE);
+        }
         let begin = Instant::now();
         let ours = TcpStream::connect(address)?;
-        seconds.push(begin.elapsed().as_secs_f64());
+        let taken = begin.elapsed();
+        if rhythm == Rhythm::OnEnd || in_turn >= super::WARM_UP {
+            seconds.push(taken.as_secs_f64());
+        }
         let (theirs, _) = listener.accept()?;
         // A byte that nobody reads: closing is then a reset, which leaves nothing behind.
         (&ours).write_all(&[0])?;

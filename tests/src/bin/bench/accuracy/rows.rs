@@ -173,23 +173,27 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let round_trip = |labels| few("network", "tierprobe_network_round_trip_seconds", labels);
     let udp =
         round_trip(&[("protocol", "udp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
-    let ends = "sockperf, lat_udp and lat_tcp have two processes, the agent two threads, as \"with threads\"";
+    let ends = "sockperf, lat_udp and lat_tcp have two processes, the agent two threads, as \"with threads\"; \
+                sockperf's ends look at each message's header and take its time beside";
+    let warm = "lmbench has the CPU on end; \"in the agent's rhythm\" there are a few messages or connections after a pause";
     row("UDP loopback", "sockperf --full-rtt", udp, Start::Pinned, CLOSE, ends, &|| {
         tools::sockperf(place, false)
     });
-    row("UDP loopback", "lat_udp", udp, Start::Pinned, CLOSE, "", &|| site.reference(&["udp"]));
-    row("UDP loopback", "lat_udp with threads", udp, Start::Pinned, CLOSE, "", &|| {
+    row("UDP loopback", "lat_udp", udp, Start::Pinned, CLOSE, ends, &|| site.reference(&["udp"]));
+    row("UDP loopback", "lat_udp with threads", udp, Start::Pinned, CLOSE, warm, &|| {
         site.reference(&["udp_threads"])
     });
+    row("UDP loopback", UDP_FEW, udp, Start::Pinned, CLOSE, "", &|| site.reference(&["udp_few"]));
     let tcp =
         round_trip(&[("protocol", "tcp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
-    row("TCP loopback", "sockperf --full-rtt --tcp", tcp, Start::Pinned, CLOSE, "", &|| {
+    row("TCP loopback", "sockperf --full-rtt --tcp", tcp, Start::Pinned, CLOSE, ends, &|| {
         tools::sockperf(place, true)
     });
-    row("TCP loopback", "lat_tcp", tcp, Start::Pinned, CLOSE, "", &|| site.reference(&["tcp"]));
-    row("TCP loopback", "lat_tcp with threads", tcp, Start::Pinned, CLOSE, "", &|| {
+    row("TCP loopback", "lat_tcp", tcp, Start::Pinned, CLOSE, ends, &|| site.reference(&["tcp"]));
+    row("TCP loopback", "lat_tcp with threads", tcp, Start::Pinned, CLOSE, warm, &|| {
         site.reference(&["tcp_threads"])
     });
+    row("TCP loopback", TCP_FEW, tcp, Start::Pinned, CLOSE, "", &|| site.reference(&["tcp_few"]));
     for (figure, protocol, reference) in
         [("UDP across CPUs", "udp", "lat_udp"), ("TCP across CPUs", "tcp", "lat_tcp")]
     {
@@ -204,8 +208,11 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     }
     let labels = [("path", "loopback"), ("placement", "same_cpu")];
     let connect = few("network", "tierprobe_network_connect_seconds", &labels);
-    row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, NEAR, "", &|| {
+    row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, NEAR, warm, &|| {
         site.reference(&["connect"])
+    });
+    row("TCP connect", "lat_connect in the agent's rhythm", connect, Start::Pinned, NEAR, "", &|| {
+        site.reference(&["connect_few"])
     });
 
     let rare = "both pause after four writes, or six reads; fio's first after a pause is in its median, the agent's not";
