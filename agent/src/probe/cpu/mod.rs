@@ -3,9 +3,9 @@
 //! How much of a CPU does not reach a program that wants all of it. For 2 ms the pinned thread does nothing but read the
 //! clock; two readings more than 2 µs apart (or 20 reads of a slow clock) are a gap, in which something else ran:
 //! interrupts, another task, the hypervisor. Published are how many there were, their median and the longest, and how
-//! long those were in which the timer ticked: `CLOCK_MONOTONIC_COARSE` moves at a tick and at nothing else. `lost`: the
-//! gaps' share of the 2 ms. `unexplained`: the same less what the kernel says the thread has waited for its CPU, to which
-//! a used-up quota counts. That is time which no other counter shows: interrupts, the hypervisor and the firmware.
+//! long those were in which the timer ticked and moved `CLOCK_MONOTONIC_COARSE`. `lost`: the gaps' share of the 2 ms.
+//! `unexplained`: the same less what the kernel says the thread has waited for its CPU, to which a used-up quota counts.
+//! That is time which no other counter shows: interrupts, the hypervisor and the firmware.
 //!
 //! Beside it, as shares of the time since the last round: steal, as the hypervisor reports it (`steal_reported` says
 //! whether it can); tasks waiting for a CPU (`/proc/schedstat`, 1 is one task waiting all the time); throttling by
@@ -14,7 +14,8 @@
 //! # What distorts it
 //!
 //! Steal is not subtracted from what is unexplained: the kernel counts it in steps of 10 ms, longer than the spin.
-//! 2 ms see every other timer tick at 250 Hz: average over many rounds. A hypervisor that reports no steal shows
+//! 2 ms see every other timer tick at 250 Hz at most, and the first one after a CPU was idle may find that the end of the
+//! idle time has moved the coarse clock already: it is a gap, and not told as a tick. Average over many rounds. A hypervisor that reports no steal shows
 //! zero, and zero is then no answer.
 //!
 //! # Cost
