@@ -53,7 +53,7 @@ bench: ## Measure what the agent costs beside its peers, twelve minutes; writes 
 	@$(MAKE) --no-print-directory build
 	cargo run --locked --release -p tierprobe-tests --bin bench -- budget --agent $(AGENT) --write agent/BUDGET.md
 
-accuracy: ## Measure beside the tools that people trust, ten minutes; writes agent/ACCURACY.md and the ratios in agent/METHODOLOGY.md
+accuracy: ## Measure beside the tools that people trust, twenty minutes; writes agent/ACCURACY.md and the ratios in agent/METHODOLOGY.md
 	@tests/tools.sh accuracy
 	@$(MAKE) --no-print-directory build
 	$(STATIC) cargo build --locked --release --target $(TARGET) -p tierprobe-tests --bin reference --bin hog

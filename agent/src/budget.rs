@@ -34,7 +34,14 @@ impl Budget {
     /// A bucket that fills at `share` CPU seconds a second.
     #[must_use]
     pub fn new(share: f64) -> Self {
-        Self { share, balance: -RESERVE * share * WINDOW.as_secs_f64() }
+        let mut budget = Self { share, balance: 0.0 };
+        budget.balance = -RESERVE * budget.full();
+        budget
+    }
+
+    /// What a full bucket holds.
+    fn full(&self) -> f64 {
+        self.share * WINDOW.as_secs_f64()
     }
 
     /// Whether there is anything left to spend.
@@ -46,13 +53,12 @@ impl Budget {
     /// Whether what cannot wait may be done on credit, which later rounds pay back.
     #[must_use]
     pub fn is_open_on_credit(&self) -> bool {
-        self.balance > -(RESERVE + CREDIT) * self.share * WINDOW.as_secs_f64()
+        self.balance > -(RESERVE + CREDIT) * self.full()
     }
 
     /// Earns for `elapsed` time.
     pub fn earn(&mut self, elapsed: Duration) {
-        self.balance =
-            (self.balance + self.share * elapsed.as_secs_f64()).min(self.share * WINDOW.as_secs_f64());
+        self.balance = (self.balance + self.share * elapsed.as_secs_f64()).min(self.full());
     }
 
     /// Pays for `spent` CPU time.

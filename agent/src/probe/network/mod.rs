@@ -237,12 +237,9 @@ impl Network {
         let address = loopback::address().map_err(|error| explain("a socket", &error))?;
         let partner = Partner::in_place(&mut self.partner)?;
         let short = Sizes { udp: SHORT_BYTES, tcp: SHORT_BYTES };
-        let labels = |protocol, placement| [protocol, LOOPBACK, placement, "64"];
         let here = Course { cpu: placement.cpu, pause: Duration::ZERO, plan: SAME_CPU };
         let across = placement.other.map(|cpu| Course { cpu, pause: IDLE, plan: CROSS_CPU });
-        for (protocol, samples) in exchange(partner, address, here, short)? {
-            round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), labels(protocol, "same_cpu"), samples);
-        }
+        add_round_trips(round, "same_cpu", exchange(partner, address, here, short)?);
         let full = Sizes::of(address, LARGEST_LOOPBACK_PACKET);
         for (protocol, samples) in exchange(partner, address, Course { plan: FULL, ..here }, full)? {
             if let Some(summary) = Summary::of(samples) {
@@ -250,9 +247,7 @@ impl Network {
             }
         }
         if let Some(across) = across {
-            for (protocol, samples) in exchange(partner, address, across, short)? {
-                round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), labels(protocol, "cross_cpu"), samples);
-            }
+            add_round_trips(round, "cross_cpu", exchange(partner, address, across, short)?);
         }
         let connect = loopback::connect(address).map_err(|error| explain("TCP connect", &error))?;
         round.add(&CONNECT, Some(&CONNECT_COLD), [LOOPBACK, "same_cpu"], connect);
@@ -286,6 +281,13 @@ fn exchange(
     let udp = loopback::udp(partner, address, course, bytes.udp).map_err(|error| explain("UDP", &error))?;
     let tcp = loopback::tcp(partner, address, course, bytes.tcp).map_err(|error| explain("TCP", &error))?;
     Ok([("udp", udp), ("tcp", tcp)])
+}
+
+/// Adds short messages over loopback.
+fn add_round_trips(round: &mut Round, placement: &'static str, both: [(&'static str, Samples); 2]) {
+    for (protocol, samples) in both {
+        round.add(&ROUND_TRIP, Some(&ROUND_TRIP_COLD), [protocol, LOOPBACK, placement, "64"], samples);
+    }
 }
 
 /// Adds what a path is.
