@@ -87,7 +87,10 @@ fn confined(threads: u64) -> Option<std::process::Output> {
     // Where the program was built, others may not look.
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("agent");
-    std::fs::copy(env!("CARGO_BIN_EXE_tierprobe-agent"), &program).unwrap();
+    // Not by this process: what other tests start meanwhile would have it open for writing, and it could not be run.
+    let copied =
+        Command::new("cp").arg(env!("CARGO_BIN_EXE_tierprobe-agent")).arg(&program).status().unwrap();
+    assert!(copied.success(), "cp: {copied}");
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(program);
     command.args(["measure", "--rounds", "1", "--probe", "spawn", "--format", "json"]);
