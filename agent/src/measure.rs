@@ -20,7 +20,8 @@ pub struct Plan {
     pub operations: u32,
     /// Samples that are taken and thrown away first.
     pub warm_up: u32,
-    /// Samples that are kept.
+    /// Samples that are kept: an odd number where the median counts, which is then the one in the middle. Of four it would be the second,
+    /// and where each sample is of one of two kinds (a CPU asleep deeply or lightly) the cheaper kind three times in four.
     pub samples: u32,
 }
 

@@ -28,6 +28,18 @@ pub fn collector() -> &'static Path {
     BINARY.get_or_init(|| named_or_built("TIERPROBE_COLLECTOR", "tierprobe-collector"))
 }
 
+/// Copies a program that is then to be run. Not by this process: whatever another test starts meanwhile would have the
+/// copy open for writing until it runs something else, and a file that is being written cannot be run.
+///
+/// # Panics
+///
+/// If it cannot be copied.
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+pub fn copy(program: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(program).arg(to).status().unwrap();
+    assert!(copied.success(), "cp {} {}: {copied}", program.display(), to.display());
+}
+
 fn named_or_built(variable: &str, package: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| build(package), PathBuf::from)
 }

@@ -36,7 +36,7 @@ impl Container {
         for name in ["proc", "sys", "dev", "tmp"] {
             fs::create_dir_all(folder.path().join("root").join(name)).unwrap();
         }
-        fs::copy(binary::agent(), folder.path().join("root/agent")).unwrap();
+        binary::copy(binary::agent(), &folder.path().join("root/agent"));
         let number = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
         Self { folder, group: format!("/{number}") }
     }

@@ -61,7 +61,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         let agent = folder.path().join("agent");
-        std::fs::copy(binary::agent(), &agent).unwrap();
+        binary::copy(binary::agent(), &agent);
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         Self { folder, agent }
     }

@@ -85,7 +85,7 @@ fn nobody_finds_the_same_tier_and_is_told_what_root_would_add() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let agent = folder.path().join("agent");
-    fs::copy(binary::agent(), &agent).unwrap();
+    binary::copy(binary::agent(), &agent);
     let root = detect(Command::new(&agent));
     let mut command = Command::new(setpriv);
     command.args([

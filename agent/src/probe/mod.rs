@@ -109,7 +109,7 @@ pub trait Probe: Send {
         false
     }
 
-    /// Whether it wants to be asked for news once a second between its rounds.
+    /// Whether it wants to be asked for news every two seconds between its rounds.
     fn listens(&self) -> bool {
         false
     }

@@ -2,7 +2,7 @@
 //!
 //! The time until the kernel has provided a 4 KiB page of anonymous memory. `first_touch`: pages of a new mapping,
 //! with the page tables that they need. `retouch`: the same pages after `MADV_DONTNEED`, their page tables still
-//! there. Batches of 16 pages, 10 of them; huge pages are off for the mapping.
+//! there. Batches of 16 pages, 9 of them; huge pages are off for the mapping.
 //! A huge page of 2 MiB, one a round, a mapping of its own and timed alone, is a gauge; absent where the kernel gives
 //! none, which is looked at each time. Clearing 2 MiB is the larger part of it.
 //! Fresh memory: a quarter of a MiB that the agent has not had in this round, while it holds the pages before, each page timed alone:
@@ -20,7 +20,7 @@
 //!
 //! # Cost
 //!
-//! 390 faults and a huge one, 1 to 2 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
+//! 350 faults and a huge one, 1 to 2 ms of CPU time, and up to 2 MiB of memory during the round, every 15 s.
 
 use nix::errno::Errno;
 use tierprobe_model::{Family, Kind};
@@ -82,10 +82,10 @@ pub(super) const SPEC: Spec = Spec {
     prepare: |site| Ok(Box::new(PageFault { huge_bytes: huge_bytes(site.fs) })),
 };
 
-const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 10 };
+const PLAN: Plan = Plan { operations: 16, warm_up: 0, samples: 9 };
 
 /// Pages that one pass touches: the cold one and all batches.
-const PAGES: usize = 1 + 16 * 10;
+const PAGES: usize = 1 + 16 * 9;
 
 /// Fresh pages: the first is thrown away, with the page table that it needs.
 const FRESH_PAGES: u32 = 64;

@@ -16,6 +16,11 @@ use crate::waiting;
 /// Stack of the thread: it holds one message.
 const STACK_BYTES: usize = 64 << 10;
 
+/// How long both CPUs are left alone before anything goes from one to the other. While the kernel frees what was closed
+/// before, it keeps an idle CPU's timer ticking, and one that ticks wakes sooner: the round trip would be that of a
+/// busy machine on an idle one.
+pub(super) const IDLE: Duration = Duration::from_millis(60);
+
 /// Answers until the other side ends it.
 type Answer = Box<dyn FnOnce() -> std::io::Result<()> + Send>;
 

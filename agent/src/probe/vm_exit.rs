@@ -3,7 +3,7 @@
 //! The time of the CPUID instruction (x86). Under a hypervisor it leaves the guest, always; on hardware it takes 30
 //! to 100 ns. So it is the cheapest look at what a trip to the hypervisor and back costs, and at whether there is
 //! one more hypervisor below: nested, the same trip takes several times as long.
-//! Batches of 8, 10 of them after one of warm-up.
+//! Batches of 8, 9 of them after one of warm-up.
 //!
 //! # What distorts it
 //!
@@ -14,7 +14,7 @@
 //!
 //! # Cost
 //!
-//! About 90 exits, up to 0.6 ms of CPU time, every 15 s.
+//! About 80 exits, up to 0.6 ms of CPU time, every 15 s.
 
 use tierprobe_model::{Family, Kind, Tier};
 
@@ -46,7 +46,7 @@ pub(super) const SPEC: Spec = Spec {
     prepare: |site| prepare(site.tier),
 };
 
-const PLAN: Plan = Plan { operations: 8, warm_up: 1, samples: 10 };
+const PLAN: Plan = Plan { operations: 8, warm_up: 1, samples: 9 };
 
 struct VmExit;
 

@@ -129,8 +129,8 @@ impl Lab {
             fs::create_dir_all(lab.root().join(name)).unwrap();
         }
         let kit = lab.kit();
-        fs::copy(binary::agent(), kit.join("agent")).unwrap();
-        fs::copy(need::find("busybox").unwrap(), kit.join("busybox")).unwrap();
+        binary::copy(binary::agent(), &kit.join("agent"));
+        binary::copy(&need::find("busybox").unwrap(), &kit.join("busybox"));
         fs::write(kit.join("probe"), PROBE).unwrap();
         if let Some(peer) = need::find("systemd-detect-virt") {
             copy_with_libraries(&peer, &kit.join("peer"));
@@ -184,7 +184,7 @@ impl Drop for Lab {
 
 /// Copies a program, its libraries, and as `ld.so` the loader that brings them together.
 fn copy_with_libraries(program: &Path, folder: &Path) {
-    fs::copy(program, folder.join(program.file_name().unwrap())).unwrap();
+    binary::copy(program, &folder.join(program.file_name().unwrap()));
     copy_libraries(program, |library| {
         let name = library.file_name().unwrap().to_str().unwrap();
         folder.join(if name.starts_with("ld-") { "ld.so" } else { name })

@@ -109,20 +109,20 @@ fn disk(directory: &Path) -> Result<String, String> {
 }
 
 #[test]
-fn a_disk_with_a_limit_on_reads_is_slow_to_read() {
+fn a_disk_with_a_limit_is_slow_to_read_or_to_write() {
     let _alone = alone();
     let directory = tempfile::tempdir_in("/var/tmp").unwrap();
     let Some(disk) = have("a disk of this machine", disk(directory.path())) else { return };
     let controller = if Path::new("/sys/fs/cgroup/blkio/cgroup.procs").exists() { "blkio" } else { "io" };
     let made = have("a control group for disks", Group::make(controller, "disk"));
     let Some(group) = made else { return };
-    let limit = |operations: Option<u32>| {
+    let limit = |what: &str, operations: Option<u32>| {
+        let file = format!("blkio.throttle.{what}_iops_device");
+        let letter = &what[..1];
         let set = match (group.version, operations) {
-            (Version::V1, number) => {
-                group.set("blkio.throttle.read_iops_device", &format!("{disk} {}", number.unwrap_or(0)))
-            }
-            (Version::V2, Some(number)) => group.set("io.max", &format!("{disk} riops={number}")),
-            (Version::V2, None) => group.set("io.max", &format!("{disk} riops=max")),
+            (Version::V1, number) => group.set(&file, &format!("{disk} {}", number.unwrap_or(0))),
+            (Version::V2, Some(number)) => group.set("io.max", &format!("{disk} {letter}iops={number}")),
+            (Version::V2, None) => group.set("io.max", &format!("{disk} {letter}iops=max")),
         };
         set.map_err(|error| format!("{disk}: {error}"))
     };
@@ -135,23 +135,42 @@ fn a_disk_with_a_limit_on_reads_is_slow_to_read() {
             assert!(!rounds.is_empty(), "{operation}: {:?}", measured.outcome("storage"));
             rounds
         };
-        let direct = median(times("read_direct").iter().map(|round| round.max));
-        (direct, median(times("read_buffered").iter().map(|round| round.p50)))
+        Disk {
+            read_direct: median(times("read_direct").iter().map(|round| round.max)),
+            read_buffered: median(times("read_buffered").iter().map(|round| round.p50)),
+            overwrite: median(times("overwrite_sync").iter().map(|round| round.max)),
+        }
     };
-    let (mut free, mut limited) = (Vec::new(), Vec::new());
+    let (mut free, mut few_reads, mut few_writes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..2 {
-        if have("a limit on the disk", limit(None)).is_none() {
+        if have("a limit on the disk", limit("read", None)).is_none() {
             return;
         }
         free.push(run());
         // Twenty a second: one each 50 ms, after what the kernel lets through at once.
-        limit(Some(20)).unwrap();
-        limited.push(run());
+        limit("read", Some(20)).unwrap();
+        few_reads.push(run());
+        limit("read", None).unwrap();
+        limit("write", Some(20)).unwrap();
+        few_writes.push(run());
+        limit("write", None).unwrap();
     }
-    println!("direct and buffered read: {free:?} without a limit, {limited:?} with 20 a second");
-    let direct = |runs: &[(f64, f64)]| median(runs.iter().map(|(direct, _)| *direct));
-    assert!(direct(&limited) > 0.02, "{limited:?}");
-    assert!(direct(&limited) > direct(&free), "{free:?} {limited:?}");
-    // What is in the page cache does not go to the disk.
-    assert!(limited.iter().all(|(_, buffered)| *buffered < 0.01), "{limited:?}");
+    println!("{free:?} without a limit, {few_reads:?} with 20 reads a second, {few_writes:?} with 20 writes");
+    let read = |runs: &[Disk]| median(runs.iter().map(|disk| disk.read_direct));
+    let write = |runs: &[Disk]| median(runs.iter().map(|disk| disk.overwrite));
+    assert!(read(&few_reads) > 0.02, "{few_reads:?}");
+    assert!(read(&few_reads) > read(&free), "{free:?} {few_reads:?}");
+    assert!(write(&few_writes) > 0.02, "{few_writes:?}");
+    assert!(write(&few_writes) > write(&free), "{free:?} {few_writes:?}");
+    // The other way is free, and what is in the page cache does not go to the disk.
+    assert!(read(&few_writes) < 0.05, "{few_writes:?}");
+    assert!(few_reads.iter().all(|disk| disk.read_buffered < 0.01), "{few_reads:?}");
+}
+
+/// What a disk was found to take, in seconds.
+#[derive(Debug)]
+struct Disk {
+    read_direct: f64,
+    read_buffered: f64,
+    overwrite: f64,
 }

@@ -13,7 +13,7 @@ use crate::sys::thread::{self, Cpu};
 /// An answer that takes longer than this is not coming.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-const CONNECTIONS: Plan = Plan { operations: 1, warm_up: 1, samples: 6 };
+const CONNECTIONS: Plan = Plan { operations: 1, warm_up: 1, samples: 5 };
 
 /// The address of the loopback interface: IPv4's, or IPv6's on a host that has no other.
 ///

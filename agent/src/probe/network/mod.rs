@@ -4,15 +4,15 @@
 //!
 //! Over the loopback interface (`path="loopback"`) two threads play it, each pinned: on one CPU (`same_cpu`: the cost of
 //! the network stack) and on two (`cross_cpu`: with the wake-up of an idle CPU), with 64 bytes. Each round trip is
-//! timed alone; the first one of a round is the cold one, the second is thrown away, ten more count, four across CPUs.
-//! On one CPU messages that fill a packet of 1500 bytes follow, of which the median of six is told: what only copying
+//! timed alone; the first one of a round is the cold one, the second is thrown away, eleven more count, five across CPUs.
+//! On one CPU messages that fill a packet of 1500 bytes follow, of which the median of five is told: what only copying
 //! costs, and the control of what longer messages to a peer cost. Across CPUs it would drown in the wake-ups.
 //! A host without IPv4 is measured over `::1`.
 //!
 //! To each configured peer, the echo service of another agent, with 64 bytes and with as many as fit into one packet
 //! of the path (`size="mtu"`, 9000 bytes of packet at most). The reply says which kernel and which CPU answered: a peer on
 //! another kernel is `remote`; on this one each sample is `same_cpu` or `cross_cpu` by where it was answered, because
-//! the echoing thread goes where the scheduler wants it. Eight samples of each kind after the cold one and two of
+//! the echoing thread goes where the scheduler wants it. Seven samples of each kind after the cold one and two of
 //! warm-up, none of warm-up where the way takes longer than 2 ms.
 //! A reply later than 250 ms is lost; replies to earlier messages, and what is no reply, are counted and waited past.
 //! A peer has three quarters of a second a round, all of them two seconds; one that does not answer is left alone
@@ -38,8 +38,8 @@
 //!
 //! # Cost
 //!
-//! Over loopback 20 round trips a protocol on one CPU, 6 across, 8 connections: 2 to 4 ms of CPU time, every 15 s.
-//! A peer costs 44 round trips and 11 connections: 1 to 1.5 ms of CPU time, and up to 215 series on the same kernel, 125 on
+//! Over loopback 20 round trips a protocol on one CPU, 7 across, 7 connections: 2 to 4 ms of CPU time, every 15 s.
+//! A peer costs 40 round trips and 10 connections: 1 to 1.5 ms of CPU time, and up to 220 series on the same kernel, 125 on
 //! another one. Four peers at most.
 
 pub(super) mod answer;
@@ -54,7 +54,7 @@ use std::time::Duration;
 
 use tierprobe_model::{Family, Kind};
 
-use super::partner::Partner;
+use super::partner::{IDLE, Partner};
 use super::{Helpers, Placement, Probe, ProbeError, Round, Site, Spec};
 use crate::host::HostFs;
 use crate::measure::{Plan, Samples, Summary};
@@ -152,14 +152,10 @@ pub const MOST_SERIES_OF_A_PEER: usize = 220;
 /// What the path within the machine is called.
 const LOOPBACK: &str = "loopback";
 
-const SAME_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 10 };
-const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 4 };
-/// How long both CPUs are left alone before messages go from one to the other. While the kernel frees what was closed
-/// before, it keeps an idle CPU's timer ticking, and one that ticks wakes sooner: the round trip would be that of a
-/// busy machine on an idle one.
-const IDLE: Duration = Duration::from_millis(60);
+const SAME_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 11 };
+const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 5 };
 /// Of the messages that fill a packet.
-const FULL: Plan = Plan { operations: 1, warm_up: 1, samples: 6 };
+const FULL: Plan = Plan { operations: 1, warm_up: 1, samples: 5 };
 
 /// Bytes of the short message.
 pub(super) const SHORT_BYTES: usize = 64;

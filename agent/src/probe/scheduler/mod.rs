@@ -9,26 +9,29 @@
 //! that had passed before the thread could even sleep for them are counted.
 //!
 //! The time of one exchange between two threads through two pipes, a byte each way, on one CPU (`same_cpu`: two
-//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 14 and 5 of them after one of
+//! switches) and on two (`cross_cpu`: with the wake-up of an idle CPU): each timed alone, 13 and 5 of them after one of
 //! warm-up. The control is one thread that writes to a pipe and reads from it, in batches of 16: what the pipes
 //! cost without a switch. It is published beside, never subtracted.
 //!
 //! # What distorts it
 //!
 //! Idle states: a CPU that sleeps deeply wakes slowly, so an idle machine may look slower than a busy one, and how deeply
-//! it sleeps follows from how long: compare with nothing that wakes at another rate. Other work
-//! on the same CPU is part of the answer, not a disturbance: it is in p99 and the maximum.
+//! it sleeps follows from how long: compare with nothing that wakes at another rate. Both CPUs have been left alone for
+//! 60 ms before bytes go across: at once after the files and pipes of a round were closed an exchange took a fifth less.
+//! Other work on the same CPU is part of the answer, not a disturbance: it is in p99 and the maximum.
 //!
 //! # Cost
 //!
-//! 14 wake-ups, 16 and 7 exchanges, 144 controls: 1 to 2.5 ms of CPU time and a sixth of a second of sleep, every
+//! 14 wake-ups, 15 and 7 exchanges, 129 controls: 1 to 2.5 ms of CPU time and a quarter of a second of sleep, every
 //! 15 s.
 
 mod ping_pong;
 
+use std::time::Duration;
+
 use tierprobe_model::{Family, Kind};
 
-use super::partner::Partner;
+use super::partner::{IDLE, Partner};
 use super::{Helpers, NO_LABELS, Placement, Probe, ProbeError, Round, Spec};
 use crate::measure::{Samples, Summary, seconds};
 use crate::sys::{clock, thread};
@@ -140,10 +143,10 @@ impl Scheduler {
             round.gauge(&PIPE, NO_LABELS, control.quantiles.p50);
         }
         let partner = Partner::in_place(&mut self.partner)?;
-        let mut places = vec![("same_cpu", placement.cpu, ping_pong::SAME_CPU)];
-        places.extend(placement.other.map(|other| ("cross_cpu", other, ping_pong::CROSS_CPU)));
-        for (name, cpu, plan) in places {
-            let samples = ping_pong::exchange(partner, cpu, plan).map_err(failed(name))?;
+        let mut places = vec![("same_cpu", placement.cpu, Duration::ZERO, ping_pong::SAME_CPU)];
+        places.extend(placement.other.map(|other| ("cross_cpu", other, IDLE, ping_pong::CROSS_CPU)));
+        for (name, cpu, pause, plan) in places {
+            let samples = ping_pong::exchange(partner, cpu, pause, plan).map_err(failed(name))?;
             round.add(&PING_PONG, Some(&PING_PONG_COLD), [name], samples);
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::io::{Error, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
@@ -9,14 +10,14 @@ use nix::unistd::pipe2;
 use crate::measure::{Plan, Samples, time};
 use crate::probe::partner::Partner;
 use crate::sys::raw;
-use crate::sys::thread::Cpu;
+use crate::sys::thread::{self, Cpu};
 
-pub(super) const SAME_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 14 };
+pub(super) const SAME_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 13 };
 pub(super) const CROSS_CPU: Plan = Plan { operations: 1, warm_up: 1, samples: 5 };
-const CONTROL: Plan = Plan { operations: 16, warm_up: 1, samples: 8 };
+const CONTROL: Plan = Plan { operations: 16, warm_up: 1, samples: 7 };
 
-/// Exchanges with `partner` on `cpu`.
-pub(super) fn exchange(partner: &mut Partner, cpu: Cpu, plan: Plan) -> Result<Samples> {
+/// Exchanges with `partner` on `cpu`, when both ends have slept for `pause`.
+pub(super) fn exchange(partner: &mut Partner, cpu: Cpu, pause: Duration, plan: Plan) -> Result<Samples> {
     let (their_end, to_them) = pipe()?;
     let (our_end, to_us) = pipe()?;
     let answer = move || {
@@ -26,6 +27,7 @@ pub(super) fn exchange(partner: &mut Partner, cpu: Cpu, plan: Plan) -> Result<Sa
         }
     };
     partner.play(cpu, answer, || {
+        thread::pause(pause)?;
         let samples = time(plan, || {
             write(to_them.as_fd())?;
             read(our_end.as_fd())

@@ -111,11 +111,9 @@ impl Target {
         };
         let whole = unnamed(directory).map_err(failed("cannot make a file"))?;
         let all = i64::try_from(BYTES_TO_OPEN).unwrap_or(0);
-        if fallocate(&whole, FallocateFlags::empty(), 0, all).is_err() {
-            // File systems without it get their blocks by being written to.
-            whole.write_all_at(&FILLING, 0).map_err(failed("cannot fill a file"))?;
-        }
-        // Once over, so that no block is left that the file system would first have to mark as written.
+        // File systems without it give blocks to what is written.
+        let _at_once = fallocate(&whole, FallocateFlags::empty(), 0, all);
+        // Also where it has blocks now, so that none is left that the file system would first have to mark as written.
         whole.write_all_at(&FILLING, 0).map_err(failed("cannot fill a file"))?;
         whole.sync_all().map_err(failed("cannot flush a file"))?;
         let path = format!("/proc/self/fd/{}", whole.as_raw_fd());

@@ -38,9 +38,13 @@ const TRIES: usize = 2001;
 /// Moves the calling thread to a CPU, if one is named.
 fn go_to(cpu: Option<&String>) -> anyhow::Result<()> {
     let Some(cpu) = cpu else { return Ok(()) };
+    move_to(cpu.parse().context("no CPU")?, Pid::this())
+}
+
+fn move_to(cpu: usize, thread: Pid) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
-    set.set(cpu.parse().context("no CPU")?)?;
-    Ok(sched_setaffinity(Pid::this(), &set)?)
+    set.set(cpu)?;
+    Ok(sched_setaffinity(thread, &set)?)
 }
 
 /// How operations follow one another.
@@ -48,41 +52,85 @@ fn go_to(cpu: Option<&String>) -> anyhow::Result<()> {
 enum Rhythm {
     /// Without a pause, as lmbench has it.
     OnEnd,
-    /// A few after each pause, each timed alone, the first ones thrown away: as the agent has it.
-    Few,
+    /// So many after each pause, each timed alone, behind the first ones, which are thrown away: as the agent has it.
+    Few(usize),
 }
 
 impl Rhythm {
     /// Seconds that one operation takes.
-    fn time(self, operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    fn time(self, mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
         match self {
             Self::OnEnd => time(operation),
-            Self::Few => time_few(operation),
+            Self::Few(counted) => turns(|| {
+                std::thread::sleep(PAUSE);
+                turn(counted, &mut operation)
+            }),
         }
     }
 }
 
-/// Turns of a few operations, the pause before each, and how many operations of it count after how many.
+/// Turns of a few operations, the pause before each, and how many operations of it are thrown away.
 const TURNS: usize = 40;
 const PAUSE: Duration = Duration::from_millis(60);
 const WARM_UP: usize = 2;
-const COUNTED: usize = 4;
 
-/// The median of operations in the agent's rhythm.
-fn time_few(mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let mut seconds = Vec::with_capacity(TURNS * COUNTED);
-    for _ in 0..TURNS {
-        std::thread::sleep(PAUSE);
-        for number in 0..WARM_UP + COUNTED {
-            let begin = Instant::now();
-            operation()?;
-            let taken = begin.elapsed();
-            if number >= WARM_UP {
-                seconds.push(taken.as_secs_f64());
-            }
+/// Of exchanges across CPUs: how long the near end sleeps at a time before a turn, how many exchanges there are on one
+/// CPU before the far end moves, and how many of those across count.
+const SLEEP: Duration = Duration::from_millis(12);
+const BEFORE: usize = 15;
+const ACROSS: usize = 5;
+
+/// The median of what the turns have to say.
+fn turns(mut turn: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
+    Ok(median((0..TURNS).map(|_| turn()).collect::<Result<_, _>>()?))
+}
+
+/// The median of a turn's operations.
+fn turn(counted: usize, mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let mut seconds = Vec::with_capacity(counted);
+    for number in 0..WARM_UP + counted {
+        let begin = Instant::now();
+        operation()?;
+        let taken = begin.elapsed();
+        if number >= WARM_UP {
+            seconds.push(taken.as_secs_f64());
         }
     }
     Ok(median(seconds))
+}
+
+/// Exchanges across CPUs in the agent's rhythm, with a thread that answers. How deeply an idle CPU sleeps follows from
+/// what it did before: here as in the agent, the ends change places from turn to turn, the near one sleeps so many times,
+/// and both have been on its CPU for a while when the far one moves. Then both are left alone.
+fn time_across(
+    other: &str,
+    sleeps: u32,
+    answer: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+    mut exchange: impl FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<f64> {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        tell.send(nix::unistd::gettid())?;
+        // An error shows at the other end.
+        answer()
+    });
+    let far = told.recv()?;
+    let (mut near, mut there) = (nix::sched::sched_getcpu()?, other.parse().context("no CPU")?);
+    turns(|| {
+        move_to(near, Pid::this())?;
+        move_to(near, far)?;
+        for _ in 0..sleeps {
+            std::thread::sleep(SLEEP);
+        }
+        for _ in 0..BEFORE {
+            exchange()?;
+        }
+        move_to(there, far)?;
+        exchange()?;
+        std::thread::sleep(PAUSE);
+        std::mem::swap(&mut near, &mut there);
+        turn(ACROSS, &mut exchange)
+    })
 }
 
 /// What answers: lmbench's servers are processes; the agent's partner is a thread, which shares its page tables.
@@ -128,16 +176,20 @@ fn run(arguments: &[String]) -> anyhow::Result<f64> {
         "proc_exec" => process::exec(argument()?),
         "pipe" => pipe::exchange(Far::Process, rest.first()),
         "pipe_threads" => pipe::exchange(Far::Thread, None),
+        "pipe_across_few" => pipe::across_few(argument()?),
         "pipe_alone" => pipe::alone(1, Rhythm::OnEnd),
-        "pipe_alone_few" => pipe::alone(16, Rhythm::Few),
+        "pipe_alone_few" => pipe::alone(16, Rhythm::Few(7)),
         "udp" => network::udp(Far::Process, rest.first(), Rhythm::OnEnd),
         "udp_threads" => network::udp(Far::Thread, None, Rhythm::OnEnd),
-        "udp_few" => network::udp(Far::Thread, rest.first(), Rhythm::Few),
+        "udp_addressed" => network::udp_addressed(),
+        "udp_few" => network::udp(Far::Thread, None, Rhythm::Few(11)),
+        "udp_across_few" => network::udp_across_few(argument()?),
         "tcp" => network::tcp(Far::Process, rest.first(), Rhythm::OnEnd),
         "tcp_threads" => network::tcp(Far::Thread, None, Rhythm::OnEnd),
-        "tcp_few" => network::tcp(Far::Thread, rest.first(), Rhythm::Few),
+        "tcp_few" => network::tcp(Far::Thread, None, Rhythm::Few(11)),
+        "tcp_across_few" => network::tcp_across_few(argument()?),
         "connect" => network::connect(Rhythm::OnEnd),
-        "connect_few" => network::connect(Rhythm::Few),
+        "connect_few" => network::connect(Rhythm::Few(5)),
         "storage_overwrite" => storage::time(argument()?, Operation::Overwrite),
         "storage_append" => storage::time(argument()?, Operation::Append),
         "storage_read_direct" => storage::time(argument()?, Operation::ReadDirect),

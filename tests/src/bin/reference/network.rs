@@ -19,9 +19,6 @@ const MESSAGE: usize = 64;
 /// Connections whose median counts; each is timed alone.
 const CONNECTIONS: usize = 500;
 
-/// Of which so many follow a pause, in the agent's rhythm.
-const CONNECTIONS_OF_A_TURN: usize = 8;
-
 /// A server that ends with the value, or with this process where it is a thread.
 struct Server(Option<Pid>);
 
@@ -58,50 +55,104 @@ fn local() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 
-pub(super) fn udp(far: Far, other_cpu: Option<&String>, rhythm: Rhythm) -> anyhow::Result<f64> {
+/// Both ends of a way for datagrams.
+fn udp_ends() -> anyhow::Result<(UdpSocket, UdpSocket)> {
     let (ours, theirs) = (UdpSocket::bind(local())?, UdpSocket::bind(local())?);
     ours.connect(theirs.local_addr()?)?;
     ours.set_read_timeout(Some(Duration::from_secs(5)))?;
     theirs.connect(ours.local_addr()?)?;
+    Ok((ours, theirs))
+}
+
+fn answer_udp(socket: &UdpSocket) -> anyhow::Result<()> {
+    let mut message = [0; MESSAGE];
+    loop {
+        socket.recv(&mut message)?;
+        socket.send(&message)?;
+    }
+}
+
+fn exchange_udp(socket: &UdpSocket) -> anyhow::Result<()> {
+    let mut message = [0; MESSAGE];
+    socket.send(&message)?;
+    ensure!(socket.recv(&mut message)? == MESSAGE, "a short datagram");
+    Ok(())
+}
+
+/// Both ends of a connection.
+fn tcp_ends() -> anyhow::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind(local())?;
+    let ours = TcpStream::connect(listener.local_addr()?)?;
+    let (theirs, _) = listener.accept()?;
+    ours.set_nodelay(true)?;
+    theirs.set_nodelay(true)?;
+    ours.set_read_timeout(Some(Duration::from_secs(5)))?;
+    Ok((ours, theirs))
+}
+
+fn answer_tcp(mut stream: &TcpStream) -> anyhow::Result<()> {
+    let mut message = [0; MESSAGE];
+    loop {
+        stream.read_exact(&mut message)?;
+        stream.write_all(&message)?;
+    }
+}
+
+fn exchange_tcp(mut stream: &TcpStream) -> anyhow::Result<()> {
+    let mut message = [0; MESSAGE];
+    stream.write_all(&message)?;
+    Ok(stream.read_exact(&mut message)?)
+}
+
+pub(super) fn udp(far: Far, other_cpu: Option<&String>, rhythm: Rhythm) -> anyhow::Result<f64> {
+    let (ours, theirs) = udp_ends()?;
     let other = other_cpu.cloned();
     let _server = Server::start(far, move || {
         super::go_to(other.as_ref())?;
+        answer_udp(&theirs)
+    })?;
+    rhythm.time(|| exchange_udp(&ours))
+}
+
+pub(super) fn tcp(far: Far, other_cpu: Option<&String>, rhythm: Rhythm) -> anyhow::Result<f64> {
+    let (ours, theirs) = tcp_ends()?;
+    let other = other_cpu.cloned();
+    let _server = Server::start(far, move || {
+        super::go_to(other.as_ref())?;
+        answer_tcp(&theirs)
+    })?;
+    rhythm.time(|| exchange_tcp(&ours))
+}
+
+/// The calls of `sockperf`: its sockets are connected to nobody, so that each message names whom it is for, whose route
+/// is looked up, and each receipt asks whom it is from; and its ends are processes.
+pub(super) fn udp_addressed() -> anyhow::Result<f64> {
+    let (ours, theirs) = (UdpSocket::bind(local())?, UdpSocket::bind(local())?);
+    ours.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let far = theirs.local_addr()?;
+    let _server = Server::start(Far::Process, move || {
         let mut message = [0; MESSAGE];
         loop {
-            theirs.recv(&mut message)?;
-            theirs.send(&message)?;
+            let (_, from) = theirs.recv_from(&mut message)?;
+            theirs.send_to(&message, from)?;
         }
     })?;
     let mut message = [0; MESSAGE];
-    rhythm.time(|| {
-        ours.send(&message)?;
-        ensure!(ours.recv(&mut message)? == MESSAGE, "a short datagram");
+    Rhythm::OnEnd.time(|| {
+        ours.send_to(&message, far)?;
+        ensure!(ours.recv_from(&mut message)?.0 == MESSAGE, "a short datagram");
         Ok(())
     })
 }
 
-pub(super) fn tcp(far: Far, other_cpu: Option<&String>, rhythm: Rhythm) -> anyhow::Result<f64> {
-    let listener = TcpListener::bind(local())?;
-    let address = listener.local_addr()?;
-    let other = other_cpu.cloned();
-    let _server = Server::start(far, move || {
-        super::go_to(other.as_ref())?;
-        let (mut stream, _) = listener.accept()?;
-        stream.set_nodelay(true)?;
-        let mut message = [0; MESSAGE];
-        loop {
-            stream.read_exact(&mut message)?;
-            stream.write_all(&message)?;
-        }
-    })?;
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut message = [0; MESSAGE];
-    rhythm.time(|| {
-        stream.write_all(&message)?;
-        Ok(stream.read_exact(&mut message)?)
-    })
+pub(super) fn udp_across_few(other: &str) -> anyhow::Result<f64> {
+    let (ours, theirs) = udp_ends()?;
+    super::time_across(other, 2, move || answer_udp(&theirs), || exchange_udp(&ours))
+}
+
+pub(super) fn tcp_across_few(other: &str) -> anyhow::Result<f64> {
+    let (ours, theirs) = tcp_ends()?;
+    super::time_across(other, 2, move || answer_tcp(&theirs), || exchange_tcp(&ours))
 }
 
 /// lmbench's server waits in `accept` and is woken by each connection, which on one CPU is a switch before `connect`
@@ -110,22 +161,22 @@ pub(super) fn connect(rhythm: Rhythm) -> anyhow::Result<f64> {
     call::share_descriptors();
     let listener = TcpListener::bind(local())?;
     let address = listener.local_addr()?;
-    let mut seconds = Vec::with_capacity(CONNECTIONS);
-    for number in 0..CONNECTIONS {
-        let in_turn = number % CONNECTIONS_OF_A_TURN;
-        if rhythm == Rhythm::Few && in_turn == 0 {
-            std::thread::sleep(super::PAUSE);
-        }
+    let once = || -> anyhow::Result<f64> {
         let begin = Instant::now();
         let ours = TcpStream::connect(address)?;
         let taken = begin.elapsed();
-        if rhythm == Rhythm::OnEnd || in_turn >= super::WARM_UP {
-            seconds.push(taken.as_secs_f64());
-        }
         let (theirs, _) = listener.accept()?;
         // A byte that nobody reads: closing is then a reset, which leaves nothing behind.
         (&ours).write_all(&[0])?;
         drop(theirs);
+        Ok(taken.as_secs_f64())
+    };
+    match rhythm {
+        Rhythm::OnEnd => Ok(super::median((0..CONNECTIONS).map(|_| once()).collect::<Result<_, _>>()?)),
+        Rhythm::Few(counted) => super::turns(|| {
+            std::thread::sleep(super::PAUSE);
+            let seconds = (0..super::WARM_UP + counted).map(|_| once()).collect::<Result<Vec<_>, _>>()?;
+            Ok(super::median(seconds.into_iter().skip(super::WARM_UP).collect()))
+        }),
     }
-    Ok(super::median(seconds))
 }

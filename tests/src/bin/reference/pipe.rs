@@ -22,16 +22,29 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
             None
         }
     };
-    let seconds = time(|| {
-        ensure!(write_byte(&to_them) == 1, "the pipe is full");
-        ensure!(read_byte(&our_end) == 1, "the other side has ended");
-        Ok(())
-    });
+    let seconds = time(|| ask(&to_them, &our_end));
     drop(to_them);
     if let Some(child) = child {
         waitpid(child, None)?;
     }
     seconds
+}
+
+/// The agent times so many wake-ups before it exchanges bytes.
+const WAKE_UPS: u32 = 14;
+
+/// In the agent's rhythm.
+pub(super) fn across_few(other: &str) -> anyhow::Result<f64> {
+    let (their_end, to_them) = pipe()?;
+    let (our_end, to_us) = pipe()?;
+    super::time_across(other, WAKE_UPS, move || echo(&their_end, &to_us, None), || ask(&to_them, &our_end))
+}
+
+/// A byte there and back.
+fn ask(to: &OwnedFd, from: &OwnedFd) -> anyhow::Result<()> {
+    ensure!(write_byte(to) == 1, "the pipe is full");
+    ensure!(read_byte(from) == 1, "the other side has ended");
+    Ok(())
 }
 
 /// A byte into a pipe and out of it again, by one thread, so often at a time.

@@ -22,7 +22,7 @@ use crate::probe::{Placement, Round};
 use crate::sys::clock;
 
 /// Warm samples of each kind of exchange, and what comes before them.
-const SAMPLES: usize = 8;
+const SAMPLES: usize = 7;
 const WARM_UP: usize = 2;
 
 /// A way that is longer than this needs no warm-up: waking up the own end is a small part of it.

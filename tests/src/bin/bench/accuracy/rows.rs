@@ -89,7 +89,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     });
     let processes = "lat_pipe has two processes, the agent two threads: a switch between processes loads another page \
                      table";
-    row("pipes", "lat_pipe", same, Start::Pinned, NEAR, processes, &|| site.reference(&["pipe"]));
+    row("pipes", "lat_pipe", same, Start::Pinned, CLOSE, processes, &|| site.reference(&["pipe"]));
     row("pipes", "lat_pipe with threads", same, Start::Pinned, CLOSE, "", &|| {
         site.reference(&["pipe_threads"])
     });
@@ -104,14 +104,19 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         ("lat_pipe's loop", "pipe_alone", cold),
         ("lat_pipe's loop in the agent's rhythm", "pipe_alone_few", ""),
     ] {
-        row("a pipe alone", reference, alone, Start::Pinned, NEAR, differs, &|| site.reference(&[argument]));
+        row("a pipe alone", reference, alone, Start::Pinned, CLOSE, differs, &|| site.reference(&[argument]));
     }
-    let cross = ping_pong(&[("placement", "cross_cpu")]);
-    row("pipes across CPUs", "lat_pipe", cross, Start::OnBoth, NEAR, "", &|| {
+    let on_end = "lmbench's two have the CPUs on end; \"in the agent's rhythm\" they exchange a few messages after a \
+                  pause, which finds the far CPU idle in another way";
+    // How deeply an idle CPU sleeps drifts within seconds: many short turns, so that both see the same of it.
+    let cross = Ours { turns: 5, ..ping_pong(&[("placement", "cross_cpu")]) };
+    row("pipes across CPUs", "lat_pipe", cross, Start::OnBoth, CLOSE, on_end, &|| {
         site.reference(&["pipe", &other])
     });
+    row("pipes across CPUs", "lat_pipe in the agent's rhythm", cross, Start::OnBoth, CLOSE, "", &|| {
+        site.reference(&["pipe_across_few", &other])
+    });
     let wake_up = ours("scheduler", "tierprobe_scheduler_wakeup_delay_seconds", &[]);
-    // How deeply an idle CPU sleeps drifts within seconds: many short turns, so that both see the same of it.
     let wake_up = Ours { rounds: 4, turns: 7, ..wake_up };
     let slack = "cyclictest leaves the timer slack at 50 µs unless its thread is a real-time one; here it inherits 1 ns, \
                  which is what the agent sets. Its main thread wakes every 10 ms on the same CPU, which then sleeps \
@@ -175,9 +180,13 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         round_trip(&[("protocol", "udp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
     let ends = "sockperf, lat_udp and lat_tcp have two processes, the agent two threads, as \"with threads\"; \
                 sockperf's ends look at each message's header and take its time beside";
+    let addressed = "the loop has two processes and names with each message whom it is for, as sockperf does";
     let warm = "lmbench has the CPU on end; \"in the agent's rhythm\" there are a few messages or connections after a pause";
     row("UDP loopback", "sockperf --full-rtt", udp, Start::Pinned, CLOSE, ends, &|| {
         tools::sockperf(place, false)
+    });
+    row("UDP loopback", "a loop of sockperf's calls", udp, Start::Pinned, CLOSE, addressed, &|| {
+        site.reference(&["udp_addressed"])
     });
     row("UDP loopback", "lat_udp", udp, Start::Pinned, CLOSE, ends, &|| site.reference(&["udp"]));
     row("UDP loopback", "lat_udp with threads", udp, Start::Pinned, CLOSE, warm, &|| {
@@ -200,18 +209,18 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         let labels =
             [("protocol", protocol), ("path", "loopback"), ("placement", "cross_cpu"), ("size", "64")];
         let ours = few("network", "tierprobe_network_round_trip_seconds", &labels);
-        let rhythm = "lmbench's two have the CPUs on end; \"in the agent's rhythm\" they exchange a few messages after a \
-                      pause, which finds the far CPU idle in another way";
-        row(figure, reference, ours, Start::OnBoth, NEAR, rhythm, &|| site.reference(&[protocol, &other]));
-        let (few, reference) = (format!("{protocol}_few"), if protocol == "udp" { UDP_FEW } else { TCP_FEW });
-        row(figure, reference, ours, Start::OnBoth, NEAR, "", &|| site.reference(&[&few, &other]));
+        let ours = Ours { turns: 5, ..ours };
+        row(figure, reference, ours, Start::OnBoth, CLOSE, on_end, &|| site.reference(&[protocol, &other]));
+        let reference = if protocol == "udp" { UDP_FEW } else { TCP_FEW };
+        let few = format!("{protocol}_across_few");
+        row(figure, reference, ours, Start::OnBoth, CLOSE, "", &|| site.reference(&[&few, &other]));
     }
     let labels = [("path", "loopback"), ("placement", "same_cpu")];
     let connect = few("network", "tierprobe_network_connect_seconds", &labels);
-    row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, NEAR, warm, &|| {
+    row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, CLOSE, warm, &|| {
         site.reference(&["connect"])
     });
-    row("TCP connect", "lat_connect in the agent's rhythm", connect, Start::Pinned, NEAR, "", &|| {
+    row("TCP connect", "lat_connect in the agent's rhythm", connect, Start::Pinned, CLOSE, "", &|| {
         site.reference(&["connect_few"])
     });
 
