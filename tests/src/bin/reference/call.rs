@@ -102,17 +102,16 @@ pub(super) fn futex() -> anyhow::Result<f64> {
     })
 }
 
-/// Opens and closes a file in the current directory, which is made that of the file first: the agent, too, does not
-/// walk its path.
+/// Opens and closes a file by its name in a directory that is open: the agent, too, does not walk its path.
 pub(super) fn open(path: &str) -> anyhow::Result<f64> {
     share_descriptors();
     let path = Path::new(path);
-    std::env::set_current_dir(path.parent().context("a file has a directory")?)?;
+    let directory = File::open(path.parent().context("a file has a directory")?)?;
     let name = CString::new(path.file_name().context("a file has a name")?.as_encoded_bytes())?;
     let flags = libc::O_RDONLY | libc::O_CLOEXEC;
     time(|| {
         // SAFETY: the kernel reads a path that ends with a zero and outlives the call.
-        let file = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, name.as_ptr(), flags, 0) };
+        let file = unsafe { libc::syscall(libc::SYS_openat, directory.as_raw_fd(), name.as_ptr(), flags, 0) };
         ensure!(file >= 0, "the file cannot be opened");
         // SAFETY: the descriptor was just made, and nobody else has it.
         let closed = unsafe { libc::syscall(libc::SYS_close, file) };

@@ -147,12 +147,12 @@ pub(super) fn udp_addressed() -> anyhow::Result<f64> {
 
 pub(super) fn udp_across_few(other: &str) -> anyhow::Result<f64> {
     let (ours, theirs) = udp_ends()?;
-    super::time_across(other, 2, move || answer_udp(&theirs), || exchange_udp(&ours))
+    super::time_across(other, move || answer_udp(&theirs), || exchange_udp(&ours))
 }
 
 pub(super) fn tcp_across_few(other: &str) -> anyhow::Result<f64> {
     let (ours, theirs) = tcp_ends()?;
-    super::time_across(other, 2, move || answer_tcp(&theirs), || exchange_tcp(&ours))
+    super::time_across(other, move || answer_tcp(&theirs), || exchange_tcp(&ours))
 }
 
 /// lmbench's server waits in `accept` and is woken by each connection, which on one CPU is a switch before `connect`

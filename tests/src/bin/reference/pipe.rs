@@ -30,14 +30,11 @@ pub(super) fn exchange(far: Far, other_cpu: Option<&String>) -> anyhow::Result<f
     seconds
 }
 
-/// The agent times so many wake-ups before it exchanges bytes.
-const WAKE_UPS: u32 = 14;
-
 /// In the agent's rhythm.
 pub(super) fn across_few(other: &str) -> anyhow::Result<f64> {
     let (their_end, to_them) = pipe()?;
     let (our_end, to_us) = pipe()?;
-    super::time_across(other, WAKE_UPS, move || echo(&their_end, &to_us, None), || ask(&to_them, &our_end))
+    super::time_across(other, move || echo(&their_end, &to_us, None), || ask(&to_them, &our_end))
 }
 
 /// A byte there and back.

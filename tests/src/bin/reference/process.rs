@@ -12,12 +12,16 @@ use nix::unistd::{ForkResult, fork as fork_process, pipe};
 
 use super::time;
 
-/// Anonymous pages that the agent's helper has more than this program: 43 and 21, by `/proc/PID/status`.
-const MORE_PAGES: usize = 22;
+/// Anonymous pages that the agent's helper has more than this program: 43 and 21, by `/proc/PID/status`. One of them is
+/// far from all others, in a page table of its own, which a fork copies, too.
+const MORE_PAGES: usize = 21;
+const FAR_PAGES: usize = 1;
 const PAGE: usize = 4096;
+/// More than one page table is for: what the allocator maps by itself.
+const FAR_BYTES: usize = 4 << 20;
 
 /// Processes that fork four times each, and the pause before each process.
-const PROCESSES: usize = 20;
+const PROCESSES: usize = 21;
 const FORKS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -109,6 +113,9 @@ pub(super) fn vfork_once() -> anyhow::Result<f64> {
 fn once(mut start: impl FnMut(&OwnedFd) -> anyhow::Result<()>) -> anyhow::Result<f64> {
     // Other than zero, or the pages would be no memory.
     let memory = std::hint::black_box(vec![1_u8; MORE_PAGES * PAGE]);
+    let mut far = Vec::with_capacity(FAR_BYTES);
+    far.resize(FAR_PAGES * PAGE, 1_u8);
+    let far = std::hint::black_box(far);
     let mut seconds = Vec::with_capacity(FORKS);
     for _ in 0..FORKS {
         let (_reader, writer) = pipe()?;
@@ -116,7 +123,7 @@ fn once(mut start: impl FnMut(&OwnedFd) -> anyhow::Result<()>) -> anyhow::Result
         start(&writer)?;
         seconds.push(begin.elapsed().as_secs_f64());
     }
-    drop(memory);
+    drop((memory, far));
     Ok(super::median(seconds.split_off(1)))
 }
 

@@ -14,24 +14,36 @@ const BLOCK: usize = 4096;
 const BLOCKS: u64 = 16;
 
 /// Turns, the pause before each, and how many operations each has, the first of which does not count.
-const TURNS: u64 = 20;
+const TURNS: u64 = 21;
 const PAUSE: Duration = Duration::from_millis(20);
 const WRITES: u64 = 4;
 const READS: u64 = 6;
 
-/// What is done to a block.
+/// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// Written over one that the file has, and flushed.
+    /// A block written over one that the file has, and flushed.
     Overwrite,
-    /// Written behind the last one, and flushed.
+    /// Flushed without anything to flush.
+    Clean,
+    /// A block written behind the last one, and flushed.
     Append,
-    /// Read past the page cache.
+    /// A block read from the page cache.
+    ReadBuffered,
+    /// A block read past the page cache.
     ReadDirect,
 }
 
-/// The median of an operation: of all but the first of each turn, among the others, each of which has its turn at being
-/// the first after the pause.
+impl Operation {
+    const ALL: [Self; 5] = [Self::Overwrite, Self::Clean, Self::Append, Self::ReadBuffered, Self::ReadDirect];
+
+    fn times(self) -> u64 {
+        if matches!(self, Self::ReadBuffered | Self::ReadDirect) { READS } else { WRITES }
+    }
+}
+
+/// The median of the turns' medians of an operation, of all but the first of each turn; among the others, in the order in
+/// which the agent has them where there is time for all.
 pub(super) fn time(directory: &str, wanted: Operation) -> anyhow::Result<f64> {
     let named = NamedTempFile::new_in(directory).with_context(|| directory.to_owned())?;
     let direct = File::options().read(true).custom_flags(O_DIRECT).open(named.path())?;
@@ -39,40 +51,44 @@ pub(super) fn time(directory: &str, wanted: Operation) -> anyhow::Result<f64> {
     whole.write_all_at(&[1; 16 * BLOCK], 0)?;
     whole.sync_all()?;
     let growing = tempfile::tempfile_in(directory)?;
+    let mut page = [0; BLOCK];
     let mut room = vec![0; 2 * BLOCK];
     let offset = room.as_ptr().align_offset(BLOCK);
     let aligned = room.get_mut(offset..offset + BLOCK).context("no aligned memory")?;
 
-    let mut seconds = Vec::new();
-    let mut order = [Operation::Overwrite, Operation::Append, Operation::ReadDirect];
+    let mut medians = Vec::new();
     for turn in 0..TURNS {
         std::thread::sleep(PAUSE);
-        order.rotate_left(1);
-        for operation in order {
-            let times = if operation == Operation::ReadDirect { READS } else { WRITES };
-            if operation == Operation::Append {
+        super::close_something()?;
+        for operation in Operation::ALL {
+            let appended = turn * WRITES % BLOCKS;
+            if operation == Operation::Append && appended == 0 {
                 growing.set_len(0)?;
                 growing.sync_data()?;
             }
-            for number in 0..times {
-                let at = (turn * times + number) % BLOCKS * BLOCK as u64;
+            let mut seconds = Vec::new();
+            for number in 0..operation.times() {
+                let at = (turn * operation.times() + number) % BLOCKS * BLOCK as u64;
                 let begin = Instant::now();
                 match operation {
                     Operation::Overwrite => {
                         whole.write_all_at(&[2; BLOCK], at)?;
                         whole.sync_data()?;
                     }
+                    Operation::Clean => whole.sync_data()?,
                     Operation::Append => {
-                        growing.write_all_at(&[2; BLOCK], number * BLOCK as u64)?;
+                        growing.write_all_at(&[2; BLOCK], (appended + number) * BLOCK as u64)?;
                         growing.sync_data()?;
                     }
+                    Operation::ReadBuffered => whole.read_exact_at(&mut page, at)?,
                     Operation::ReadDirect => direct.read_exact_at(aligned, at)?,
                 }
-                if operation == wanted && number > 0 {
-                    seconds.push(begin.elapsed().as_secs_f64());
-                }
+                seconds.push(begin.elapsed().as_secs_f64());
+            }
+            if operation == wanted {
+                medians.push(super::median(seconds.split_off(1)));
             }
         }
     }
-    Ok(super::median(seconds))
+    Ok(super::median(medians))
 }

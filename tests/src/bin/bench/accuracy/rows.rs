@@ -17,12 +17,12 @@ const TCP_FEW: &str = "lat_tcp in the agent's rhythm";
 /// Rounds with a short pause: enough for a median that holds still; in several turns, as a machine that others use, too,
 /// is faster in one second than in the next.
 const fn ours<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str)]) -> Ours<'a> {
-    Ours { probe, family, labels, figure: Figure::Median, rounds: 20, pause: "20ms", turns: 3 }
+    Ours { probe, family, labels, figure: Figure::Median, rounds: 21, pause: "20ms", turns: 3 }
 }
 
 /// Fewer, of a probe that takes a tenth of a second and more for one.
 const fn few<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str)]) -> Ours<'a> {
-    Ours { rounds: 8, ..ours(probe, family, labels) }
+    Ours { rounds: 9, ..ours(probe, family, labels) }
 }
 
 /// Hands each row to `take`.
@@ -108,16 +108,17 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     }
     let on_end = "lmbench's two have the CPUs on end; \"in the agent's rhythm\" they exchange a few messages after a \
                   pause, which finds the far CPU idle in another way";
-    // How deeply an idle CPU sleeps drifts within seconds: many short turns, so that both see the same of it.
-    let cross = Ours { turns: 5, ..ping_pong(&[("placement", "cross_cpu")]) };
+    let cross = ping_pong(&[("placement", "cross_cpu")]);
     row("pipes across CPUs", "lat_pipe", cross, Start::OnBoth, CLOSE, on_end, &|| {
         site.reference(&["pipe", &other])
     });
+    // How deeply an idle CPU sleeps drifts within seconds: many short turns, so that both see the same of it.
+    let cross = Ours { turns: 5, ..cross };
     row("pipes across CPUs", "lat_pipe in the agent's rhythm", cross, Start::OnBoth, CLOSE, "", &|| {
         site.reference(&["pipe_across_few", &other])
     });
     let wake_up = ours("scheduler", "tierprobe_scheduler_wakeup_delay_seconds", &[]);
-    let wake_up = Ours { rounds: 4, turns: 7, ..wake_up };
+    let wake_up = Ours { rounds: 5, turns: 7, ..wake_up };
     let slack = "cyclictest leaves the timer slack at 50 µs unless its thread is a real-time one; here it inherits 1 ns, \
                  which is what the agent sets. Its main thread wakes every 10 ms on the same CPU, which then sleeps \
                  less deeply; such a thread runs beside the agent, too. Between its wake-ups the agent has its other \
@@ -145,7 +146,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let alone = "oslat has the CPU for a second on end, the agent for 2 ms at a time, and counts the gaps that fall into \
                  them";
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
-    let tick = cpu("tierprobe_cpu_tick_seconds", Figure::GaugeMedian, 50, "4ms");
+    let tick = cpu("tierprobe_cpu_tick_seconds", Figure::GaugeMedian, 51, "4ms");
     // It drifts within a minute.
     let tick = Ours { turns: 7, ..tick };
     row("timer tick", "oslat, median of all gaps", tick, Start::Pinned, NEAR, alone, &|| {
@@ -209,8 +210,8 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         let labels =
             [("protocol", protocol), ("path", "loopback"), ("placement", "cross_cpu"), ("size", "64")];
         let ours = few("network", "tierprobe_network_round_trip_seconds", &labels);
-        let ours = Ours { turns: 5, ..ours };
         row(figure, reference, ours, Start::OnBoth, CLOSE, on_end, &|| site.reference(&[protocol, &other]));
+        let ours = Ours { turns: 5, ..ours };
         let reference = if protocol == "udp" { UDP_FEW } else { TCP_FEW };
         let few = format!("{protocol}_across_few");
         row(figure, reference, ours, Start::OnBoth, CLOSE, "", &|| site.reference(&[&few, &other]));
@@ -247,7 +248,17 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
         let ours = Ours { turns: 1, ..ours("storage", "tierprobe_storage_seconds", &labels) };
         row(figure, reference, ours, Start::Pinned, NEAR, rare, &|| tools::fio(place, site.directory, &what));
         // A disk that others use, too, drifts within seconds.
-        let ours = Ours { rounds: 8, turns: 5, ..ours };
+        let ours = Ours { rounds: 9, turns: 5, ..ours };
+        row(figure, "fio's loop in the agent's rhythm", ours, Start::Pinned, NEAR, "", &|| {
+            site.reference(&[argument, &directory])
+        });
+    }
+    for (figure, operation, argument) in [
+        ("fdatasync alone", "clean_sync", "storage_clean"),
+        ("buffered read", "read_buffered", "storage_read_buffered"),
+    ] {
+        let labels = [("operation", operation)];
+        let ours = Ours { rounds: 9, turns: 5, ..ours("storage", "tierprobe_storage_seconds", &labels) };
         row(figure, "fio's loop in the agent's rhythm", ours, Start::Pinned, NEAR, "", &|| {
             site.reference(&[argument, &directory])
         });
