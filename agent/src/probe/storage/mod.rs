@@ -17,7 +17,9 @@
 //! # What distorts it
 //!
 //! A fast `fdatasync` proves no durability: a host or a controller may absorb the flush. `write_cache` says what the
-//! device claims. Other writers of the same file system share its journal, and a flush waits for theirs. The probe stops
+//! device claims. Other writers of the same file system share its journal, and a flush waits for theirs. An idle CPU that
+//! keeps its timer tick is woken more cheaply than one that stops it, and the kernel keeps it while it frees what was closed
+//! before, by anybody: one virtual machine read from its disk in 63 µs with the tick and in 85 without. The probe stops
 //! after 200 ms a directory, so that a slow disk does not hold up the others; what it has no samples of then, `check` says,
 //! and the next round begins with what has waited longest, of which it takes a cold sample and a warm one at least. Nor does
 //! a directory that fails hold up the others: they are measured, and `check` says which it was.

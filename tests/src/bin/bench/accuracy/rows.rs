@@ -180,13 +180,12 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     let udp =
         round_trip(&[("protocol", "udp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
     let ends = "sockperf, lat_udp and lat_tcp have two processes, the agent two threads, as \"with threads\"; \
-                sockperf's ends look at each message's header and take its time beside";
-    let addressed = "the loop has two processes and names with each message whom it is for, as sockperf does";
+                sockperf's UDP names with each message whom it is for, as \"a loop of sockperf's calls\" does";
     let warm = "lmbench has the CPU on end; \"in the agent's rhythm\" there are a few messages or connections after a pause";
     row("UDP loopback", "sockperf --full-rtt", udp, Start::Pinned, CLOSE, ends, &|| {
         tools::sockperf(place, false)
     });
-    row("UDP loopback", "a loop of sockperf's calls", udp, Start::Pinned, CLOSE, addressed, &|| {
+    row("UDP loopback", "a loop of sockperf's calls", udp, Start::Pinned, CLOSE, "", &|| {
         site.reference(&["udp_addressed"])
     });
     row("UDP loopback", "lat_udp", udp, Start::Pinned, CLOSE, ends, &|| site.reference(&["udp"]));
