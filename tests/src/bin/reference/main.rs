@@ -61,7 +61,7 @@ impl Rhythm {
     fn time(self, mut operation: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
         match self {
             Self::OnEnd => time(operation),
-            Self::Few(counted) => turns(|| {
+            Self::Few(counted) => turns(TURNS, || {
                 std::thread::sleep(PAUSE);
                 turn(counted, &mut operation)
             }),
@@ -69,16 +69,20 @@ impl Rhythm {
     }
 }
 
-/// Turns of a few operations, the pause before each, and how many operations of it are thrown away.
-const TURNS: usize = 41;
+/// Turns of a few operations, the pause before each, and how many operations of it are thrown away. A second in all: where
+/// a machine has two speeds, both sides of a pair shall meet the same one.
+const TURNS: usize = 15;
 const PAUSE: Duration = Duration::from_millis(60);
 const WARM_UP: usize = 2;
 
-/// Of exchanges across CPUs: the pause between turns, how many exchanges there are on one CPU before the far end moves,
-/// and how many of those across count.
-const BETWEEN_TURNS: Duration = Duration::from_millis(20);
+/// Exchanges on one CPU before what is timed, as the agent has them there.
 const BEFORE: usize = 15;
+
+/// Of exchanges across CPUs: the pause between turns, how many of them count, and how many things are closed before them:
+/// the agent closes what it exchanged on one CPU by, and what it read of itself.
+const BETWEEN_TURNS: Duration = Duration::from_millis(20);
 const ACROSS: usize = 5;
+const CLOSED: usize = 4;
 
 /// Closes something, as the agent does in each round: while the kernel frees it, an idle CPU keeps its timer tick, and is
 /// woken more cheaply than without.
@@ -87,9 +91,9 @@ fn close_something() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The median of what the turns have to say.
-fn turns(mut turn: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
-    Ok(median((0..TURNS).map(|_| turn()).collect::<Result<_, _>>()?))
+/// The median of what so many turns have to say.
+fn turns(number: usize, mut turn: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64> {
+    Ok(median((0..number).map(|_| turn()).collect::<Result<_, _>>()?))
 }
 
 /// The median of a turn's operations.
@@ -122,7 +126,7 @@ fn time_across(
     });
     let far = told.recv()?;
     let (mut near, mut there) = (nix::sched::sched_getcpu()?, other.parse().context("no CPU")?);
-    turns(|| {
+    turns(TURNS, || {
         move_to(near, Pid::this())?;
         move_to(near, far)?;
         std::thread::sleep(BETWEEN_TURNS);
@@ -131,6 +135,9 @@ fn time_across(
         }
         move_to(there, far)?;
         exchange()?;
+        for _ in 0..CLOSED {
+            close_something()?;
+        }
         std::thread::sleep(PAUSE);
         std::mem::swap(&mut near, &mut there);
         turn(ACROSS, &mut exchange)

@@ -173,10 +173,17 @@ pub(super) fn connect(rhythm: Rhythm) -> anyhow::Result<f64> {
     };
     match rhythm {
         Rhythm::OnEnd => Ok(super::median((0..CONNECTIONS).map(|_| once()).collect::<Result<_, _>>()?)),
-        Rhythm::Few(counted) => super::turns(|| {
-            std::thread::sleep(super::PAUSE);
-            let seconds = (0..super::WARM_UP + counted).map(|_| once()).collect::<Result<Vec<_>, _>>()?;
-            Ok(super::median(seconds.into_iter().skip(super::WARM_UP).collect()))
-        }),
+        Rhythm::Few(counted) => {
+            let (near, far) = tcp_ends()?;
+            let _server = Server::start(Far::Thread, move || answer_tcp(&far))?;
+            super::turns(super::TURNS, || {
+                std::thread::sleep(super::PAUSE);
+                for _ in 0..super::BEFORE {
+                    exchange_tcp(&near)?;
+                }
+                let seconds = (0..super::WARM_UP + counted).map(|_| once()).collect::<Result<Vec<_>, _>>()?;
+                Ok(super::median(seconds.into_iter().skip(super::WARM_UP).collect()))
+            })
+        }
     }
 }

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a fork has no safe form")]
 
 use std::fs::File;
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use nix::unistd::{ForkResult, fork as fork_process, pipe};
 
 use super::time;
 
-/// Anonymous pages that the agent's helper has more than this program: 43 and 21, by `/proc/PID/status`. One of them is
-/// far from all others, in a page table of its own, which a fork copies, too.
-const MORE_PAGES: usize = 21;
+/// Anonymous pages that the agent's helper has more than this program with the stack of a child: 43 and 28, by
+/// `/proc/PID/status`. One of them is far from all others, in a page table of its own, which a fork copies, too.
+const MORE_PAGES: usize = 14;
 const FAR_PAGES: usize = 1;
 const PAGE: usize = 4096;
 /// More than one page table is for: what the allocator maps by itself.
@@ -35,7 +35,7 @@ pub(super) fn vfork() -> anyhow::Result<f64> {
     time(|| borrower_that(&mut stack, None))
 }
 
-const STACK: usize = 16 * PAGE;
+const STACK: usize = 4 * PAGE;
 
 /// Such a child that writes a mark to a file, if there is one.
 fn borrower_that(stack: &mut [u8], mut mark: Option<RawFd>) -> anyhow::Result<()> {
@@ -53,11 +53,17 @@ extern "C" fn mark_and_end(mark: *mut nix::libc::c_void) -> nix::libc::c_int {
     // SAFETY: the parent passes one, which lives until this has ended.
     let mark: Option<RawFd> = unsafe { *mark.cast() };
     if let Some(mark) = mark {
-        // SAFETY: a byte that is there.
-        let _nobody_reads = unsafe { nix::libc::write(mark, [1_u8].as_ptr().cast(), 1) };
+        leave(mark);
     }
     // SAFETY: ends the child without running anything of the parent's.
     unsafe { nix::libc::_exit(0) }
+}
+
+/// Leaves a mark, by the system call alone: the code of a wrapper would be one more page that a child has to find.
+#[inline]
+fn leave(mark: RawFd) {
+    // SAFETY: a byte that is there.
+    let _nobody_reads = unsafe { nix::libc::write(mark, [1_u8].as_ptr().cast(), 1) };
 }
 
 /// A child that does this and ends, waited for.
@@ -86,44 +92,48 @@ pub(super) fn vfork_few() -> anyhow::Result<f64> {
 }
 
 fn few(name: &str) -> anyhow::Result<f64> {
-    let mut seconds = Vec::with_capacity(PROCESSES);
-    for _ in 0..PROCESSES {
+    super::turns(PROCESSES, || {
         std::thread::sleep(PAUSE);
         let output = Command::new(std::env::current_exe()?).arg(name).output()?;
         ensure!(output.status.success(), "{name}: {}", output.status);
-        seconds.push(String::from_utf8(output.stdout)?.trim().parse()?);
-    }
-    Ok(super::median(seconds))
-}
-
-/// The median of all forks but the first, of one such process.
-pub(super) fn fork_once() -> anyhow::Result<f64> {
-    once(|mark| {
-        child_that(|| {
-            let _nobody_reads = nix::unistd::write(mark, &[1]);
-        })
+        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
     })
 }
 
-pub(super) fn vfork_once() -> anyhow::Result<f64> {
+/// The median of all forks but the first, of one such process, which starts as many by vfork before, as the helper does.
+pub(super) fn fork_once() -> anyhow::Result<f64> {
+    let size = helpers_size();
     let mut stack = vec![0_u8; STACK];
-    once(|mark| borrower_that(&mut stack, Some(mark.as_raw_fd())))
+    once(|mark| borrower_that(&mut stack, Some(mark)))?;
+    let seconds = once(|mark| child_that(|| leave(mark)))?;
+    drop(size);
+    Ok(seconds)
 }
 
-fn once(mut start: impl FnMut(&OwnedFd) -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    // Other than zero, or the pages would be no memory.
-    let memory = std::hint::black_box(vec![1_u8; MORE_PAGES * PAGE]);
+pub(super) fn vfork_once() -> anyhow::Result<f64> {
+    let size = helpers_size();
+    let mut stack = vec![0_u8; STACK];
+    let seconds = once(|mark| borrower_that(&mut stack, Some(mark)))?;
+    drop(size);
+    Ok(seconds)
+}
+
+/// What makes this process as large as the helper.
+fn helpers_size() -> [Vec<u8>; 2] {
     let mut far = Vec::with_capacity(FAR_BYTES);
+    // Other than zero, or the pages would be no memory.
     far.resize(FAR_PAGES * PAGE, 1_u8);
-    let far = std::hint::black_box(far);
+    std::hint::black_box([vec![1_u8; MORE_PAGES * PAGE], far])
+}
+
+fn once(mut start: impl FnMut(RawFd) -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let mut seconds = Vec::with_capacity(FORKS);
     for _ in 0..FORKS {
         let (_reader, writer) = pipe()?;
         let begin = Instant::now();
-        start(&writer)?;
+        start(writer.as_raw_fd())?;
         seconds.push(begin.elapsed().as_secs_f64());
     }
-    drop((memory, far));
     Ok(super::median(seconds.split_off(1)))
 }
 

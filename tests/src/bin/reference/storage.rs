@@ -14,7 +14,7 @@ const BLOCK: usize = 4096;
 const BLOCKS: u64 = 16;
 
 /// Turns, the pause before each, and how many operations each has, the first of which does not count.
-const TURNS: u64 = 21;
+const TURNS: usize = 21;
 const PAUSE: Duration = Duration::from_millis(20);
 const WRITES: u64 = 4;
 const READS: u64 = 6;
@@ -56,10 +56,11 @@ pub(super) fn time(directory: &str, wanted: Operation) -> anyhow::Result<f64> {
     let offset = room.as_ptr().align_offset(BLOCK);
     let aligned = room.get_mut(offset..offset + BLOCK).context("no aligned memory")?;
 
-    let mut medians = Vec::new();
-    for turn in 0..TURNS {
+    let mut turn = 0;
+    super::turns(TURNS, || {
         std::thread::sleep(PAUSE);
         super::close_something()?;
+        let mut median = f64::NAN;
         for operation in Operation::ALL {
             let appended = turn * WRITES % BLOCKS;
             if operation == Operation::Append && appended == 0 {
@@ -86,9 +87,10 @@ pub(super) fn time(directory: &str, wanted: Operation) -> anyhow::Result<f64> {
                 seconds.push(begin.elapsed().as_secs_f64());
             }
             if operation == wanted {
-                medians.push(super::median(seconds.split_off(1)));
+                median = super::median(seconds.split_off(1));
             }
         }
-    }
-    Ok(super::median(medians))
+        turn += 1;
+        Ok(median)
+    })
 }

@@ -25,6 +25,12 @@ const fn few<'a>(probe: &'a str, family: &'a str, labels: &'a [(&'a str, &'a str
     Ours { rounds: 9, ..ours(probe, family, labels) }
 }
 
+/// The same beside a loop in its rhythm: in many short turns, as the speed of a machine that others use, too, and how
+/// deeply its idle CPUs sleep drift within seconds.
+const fn in_rhythm(ours: Ours<'_>) -> Ours<'_> {
+    Ours { turns: 7, ..ours }
+}
+
 /// Hands each row to `take`.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
@@ -100,20 +106,20 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     };
     let cold =
         "lmbench's loop has the CPU on end; in the agent's rhythm it exchanges some bytes after a pause";
-    for (reference, argument, differs) in [
-        ("lat_pipe's loop", "pipe_alone", cold),
-        ("lat_pipe's loop in the agent's rhythm", "pipe_alone_few", ""),
-    ] {
-        row("a pipe alone", reference, alone, Start::Pinned, CLOSE, differs, &|| site.reference(&[argument]));
-    }
+    row("a pipe alone", "lat_pipe's loop", alone, Start::Pinned, CLOSE, cold, &|| {
+        site.reference(&["pipe_alone"])
+    });
+    let alone = in_rhythm(alone);
+    row("a pipe alone", "lat_pipe's loop in the agent's rhythm", alone, Start::Pinned, CLOSE, "", &|| {
+        site.reference(&["pipe_alone_few"])
+    });
     let on_end = "lmbench's two have the CPUs on end; \"in the agent's rhythm\" they exchange a few messages after a \
                   pause, which finds the far CPU idle in another way";
     let cross = ping_pong(&[("placement", "cross_cpu")]);
     row("pipes across CPUs", "lat_pipe", cross, Start::OnBoth, CLOSE, on_end, &|| {
         site.reference(&["pipe", &other])
     });
-    // How deeply an idle CPU sleeps drifts within seconds: many short turns, so that both see the same of it.
-    let cross = Ours { turns: 5, ..cross };
+    let cross = in_rhythm(cross);
     row("pipes across CPUs", "lat_pipe in the agent's rhythm", cross, Start::OnBoth, CLOSE, "", &|| {
         site.reference(&["pipe_across_few", &other])
     });
@@ -147,12 +153,11 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
                  them";
     row("lost time", "oslat", lost, Start::Pinned, NEAR, alone, &|| Ok(tools::oslat(place)?.lost));
     let tick = cpu("tierprobe_cpu_tick_seconds", Figure::GaugeMedian, 51, "4ms");
-    // It drifts within a minute.
-    let tick = Ours { turns: 7, ..tick };
+    let tick = in_rhythm(tick);
     row("timer tick", "oslat, median of all gaps", tick, Start::Pinned, NEAR, alone, &|| {
         Ok(tools::oslat(place)?.median)
     });
-    for (figure, ours, argument) in [("lost time", lost, "lost"), ("timer tick", tick, "tick")] {
+    for (figure, ours, argument) in [("lost time", in_rhythm(lost), "lost"), ("timer tick", tick, "tick")] {
         row(figure, "oslat's loop, 2 ms at a time", ours, Start::Pinned, NEAR, "", &|| {
             site.reference(&[argument])
         });
@@ -160,7 +165,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
 
     let spawn = |labels| ours("spawn", "tierprobe_spawn_seconds", labels);
     let larger = "lat_proc forks one process over and over, which is smaller than the agent's helper; \"as the helper\" it \
-                  forks four times, has 22 pages more and a mark from the child";
+                  forks four times after four of vfork, has 15 pages more and a mark from the child";
     let fork = spawn(&[("method", "fork")]);
     row("fork", "lat_proc fork", fork, Start::Pinned, NEAR, larger, &|| site.reference(&["proc_fork"]));
     row("fork", "lat_proc fork, as the helper", fork, Start::Pinned, NEAR, "", &|| {
@@ -192,7 +197,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("UDP loopback", "lat_udp with threads", udp, Start::Pinned, CLOSE, warm, &|| {
         site.reference(&["udp_threads"])
     });
-    row("UDP loopback", UDP_FEW, udp, Start::Pinned, CLOSE, "", &|| site.reference(&["udp_few"]));
+    row("UDP loopback", UDP_FEW, in_rhythm(udp), Start::Pinned, CLOSE, "", &|| site.reference(&["udp_few"]));
     let tcp =
         round_trip(&[("protocol", "tcp"), ("path", "loopback"), ("placement", "same_cpu"), ("size", "64")]);
     row("TCP loopback", "sockperf --full-rtt --tcp", tcp, Start::Pinned, CLOSE, ends, &|| {
@@ -202,7 +207,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("TCP loopback", "lat_tcp with threads", tcp, Start::Pinned, CLOSE, warm, &|| {
         site.reference(&["tcp_threads"])
     });
-    row("TCP loopback", TCP_FEW, tcp, Start::Pinned, CLOSE, "", &|| site.reference(&["tcp_few"]));
+    row("TCP loopback", TCP_FEW, in_rhythm(tcp), Start::Pinned, CLOSE, "", &|| site.reference(&["tcp_few"]));
     for (figure, protocol, reference) in
         [("UDP across CPUs", "udp", "lat_udp"), ("TCP across CPUs", "tcp", "lat_tcp")]
     {
@@ -210,7 +215,7 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
             [("protocol", protocol), ("path", "loopback"), ("placement", "cross_cpu"), ("size", "64")];
         let ours = few("network", "tierprobe_network_round_trip_seconds", &labels);
         row(figure, reference, ours, Start::OnBoth, CLOSE, on_end, &|| site.reference(&[protocol, &other]));
-        let ours = Ours { turns: 5, ..ours };
+        let ours = in_rhythm(ours);
         let reference = if protocol == "udp" { UDP_FEW } else { TCP_FEW };
         let few = format!("{protocol}_across_few");
         row(figure, reference, ours, Start::OnBoth, CLOSE, "", &|| site.reference(&[&few, &other]));
@@ -220,44 +225,40 @@ pub(super) fn each(site: &Site<'_>, take: &mut dyn FnMut(&Row<'_>)) {
     row("TCP connect", "lat_connect, accepted later", connect, Start::Pinned, CLOSE, warm, &|| {
         site.reference(&["connect"])
     });
+    let connect = in_rhythm(connect);
     row("TCP connect", "lat_connect in the agent's rhythm", connect, Start::Pinned, CLOSE, "", &|| {
         site.reference(&["connect_few"])
     });
 
     let rare = "both pause after four writes, or six reads; fio's first after a pause is in its median, the agent's not";
     let directory = site.directory.to_string_lossy().into_owned();
-    for (figure, operation, reference, what, argument) in [
+    for (figure, operation, argument, fio) in [
         (
             "overwrite and fdatasync",
             "overwrite_sync",
-            "fio --fdatasync=1 --overwrite=1",
-            Fio::Overwrite,
             "storage_overwrite",
+            Some(("fio --fdatasync=1 --overwrite=1", Fio::Overwrite)),
         ),
         (
             "append and fdatasync",
             "append_sync",
-            "fio --fdatasync=1 --fallocate=none",
-            Fio::Append,
             "storage_append",
+            Some(("fio --fdatasync=1 --fallocate=none", Fio::Append)),
         ),
-        ("direct read", "read_direct", "fio --direct=1", Fio::ReadDirect, "storage_read_direct"),
+        ("direct read", "read_direct", "storage_read_direct", Some(("fio --direct=1", Fio::ReadDirect))),
+        // Of these the loop alone.
+        ("fdatasync alone", "clean_sync", "storage_clean", None),
+        ("buffered read", "read_buffered", "storage_read_buffered", None),
     ] {
         let labels = [("operation", operation)];
-        let ours = Ours { turns: 1, ..ours("storage", "tierprobe_storage_seconds", &labels) };
-        row(figure, reference, ours, Start::Pinned, NEAR, rare, &|| tools::fio(place, site.directory, &what));
-        // A disk that others use, too, drifts within seconds.
-        let ours = Ours { rounds: 9, turns: 5, ..ours };
-        row(figure, "fio's loop in the agent's rhythm", ours, Start::Pinned, NEAR, "", &|| {
-            site.reference(&[argument, &directory])
-        });
-    }
-    for (figure, operation, argument) in [
-        ("fdatasync alone", "clean_sync", "storage_clean"),
-        ("buffered read", "read_buffered", "storage_read_buffered"),
-    ] {
-        let labels = [("operation", operation)];
-        let ours = Ours { rounds: 9, turns: 5, ..ours("storage", "tierprobe_storage_seconds", &labels) };
+        let ours = ours("storage", "tierprobe_storage_seconds", &labels);
+        if let Some((reference, what)) = fio {
+            let ours = Ours { turns: 1, ..ours };
+            row(figure, reference, ours, Start::Pinned, NEAR, rare, &|| {
+                tools::fio(place, site.directory, &what)
+            });
+        }
+        let ours = in_rhythm(Ours { rounds: 9, ..ours });
         row(figure, "fio's loop in the agent's rhythm", ours, Start::Pinned, NEAR, "", &|| {
             site.reference(&[argument, &directory])
         });
